@@ -1,0 +1,1 @@
+"""Measures world models: does it understand physics, and can you plan with it?"""

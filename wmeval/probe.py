@@ -1,0 +1,102 @@
+"""A Probe is one physical concept asked of a model, written as a few functions.
+
+(The field also calls a classifier on frozen latents a probe; here that is a readout.) With several arms
+`event`, `measure` and `violate` take and return mappings arm -> value; with the one arm "main" they take
+and return the value itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wmeval.scene import Case
+from wmeval.tracks import Tracks
+from wmeval.truth import Truth
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The error on one case, in the probe's unit, at least 0.
+
+    `status` is "ok", or in words why nothing could be measured (then `error` is the worst). `implied`
+    holds physical quantities as this model has them, name -> (value, sigma); `evidence` what a person
+    wants to see beside the number.
+    """
+
+    error: float
+    status: str = "ok"
+    implied: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A concept, its sampling of situations, its measure and its calibration.
+
+    `worst` bounds the error of a case; `null` names the reference whose mean error is skill 0;
+    `strengths` are the graded violations of calibration, in the unit that `strength_unit` says.
+    `horizon_s` is how far after the cut the measure looks; `futures` how many re-simulations each Truth
+    carries (0 = the measure asks for none).
+    """
+
+    name: str
+    version: str
+    unit: str
+    worst: float
+    null: str
+    strengths: tuple[float, ...]
+    strength_unit: str
+    tags: tuple[str, ...]
+    horizon_s: float
+    case: Callable[[np.random.Generator, str], Case]
+    event: Callable[[Any, Any], Any]
+    measure: Callable[[Any, Any], Any]
+    violate: Callable[[Any, float, np.random.Generator], Any]
+    futures: int = 0
+    summary: str = ""
+    reduce: Callable[[Sequence[Case], Sequence[Measurement]], Mapping[str, Any]] | None = None
+
+    @property
+    def key(self) -> str:
+        """Name and version: "gravity@0.1"."""
+        return f"{self.name}@{self.version}"
+
+    def judge(self, tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> Judgement:
+        """Return the bounded error of one case; its arms are judged together.
+
+        error = s * min(error, worst) + (1 - s) * worst, with s the share of the situation that arose,
+        so that a model in which nothing happens does not win by doing nothing wrong.
+
+        Raises:
+            ValueError: the probe returned a NaN or negative error, or s outside [0, 1].
+        """
+        single = list(truths) == ["main"]
+        happened = self.event(tracks["main"], truths["main"]) if single else self.event(tracks, truths)
+        measured = self.measure(tracks["main"], truths["main"]) if single else self.measure(tracks, truths)
+        shares = {"main": happened} if single else dict(happened)
+        arms = {"main": measured} if single else dict(measured)
+        errors = {}
+        for arm, m in arms.items():
+            s = float(shares[arm])
+            if not 0.0 <= s <= 1.0:
+                raise ValueError(f"{self.key}: event returned {s} on arm {arm!r}; expected 0 to 1")
+            if not m.error >= 0.0:
+                raise ValueError(f"{self.key}: measure returned error {m.error} on arm {arm!r}; "
+                                 "expected a number >= 0 (what cannot be found is `worst`)")  # fmt: skip
+            errors[arm] = s * min(m.error, self.worst) + (1 - s) * self.worst
+        hardest = max(errors, key=lambda a: errors[a])
+        return Judgement(errors[hardest], float(shares[hardest]), arms[hardest], hardest)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The bounded error of a case with what it came from: the arm that went worst."""
+
+    error: float
+    event: float
+    measurement: Measurement
+    arm: str
