@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -27,7 +28,9 @@ class Metric:
     """Compares predicted with true frames.
 
     `per_frame(truth, predicted, bodies)` takes (T, H, W, 3), (T, H, W, 3) and (T, H, W), where `bodies`
-    marks pixels of true or predicted bodies, and returns (T,) values; NaN = undefined there.
+    marks pixels of true or predicted bodies, and returns (T,) values; NaN = undefined there, for the
+    reason that `undefined` gives. It raises EnvironmentFault with the mending line where this machine
+    lacks what it needs (weights): its cell is then null with that line.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Metric:
     unit: str
     better: Literal["higher", "lower"]
     per_frame: Callable[[Frames, Frames, Bools], Floats]
+    undefined: str = ""
     kind: Literal["clip"] = field(default="clip", init=False)
 
 
@@ -49,8 +53,37 @@ class Features(Protocol):
     min_frames: int
 
     def __call__(self, frames: Frames) -> Floats:
-        """Return features (D,) of a clip (T, H, W, 3)."""
+        """Return features (D,) of a clip (T, H, W, 3) with T >= min_frames."""
         ...
+
+
+class LayeredFeatures(Features, Protocol):
+    """An extractor that also shows what its layers make of each frame, for a perceptual distance."""
+
+    @property
+    def scales(self) -> Sequence[float]:
+        """Mean distance of frames of unrelated scenes in each layer: the unit of that layer."""
+        ...
+
+    def layers(self, frames: Frames) -> list[NDArray[np.float32]]:
+        """Return one array (T, C, h, w) a layer, of frames (T, H, W, 3) taken one by one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """An entry point of `wmeval.features`: how an extractor is opened and, if it is ours, trained.
+
+    `open(weights)` loads it, from its usual place where `weights` is None (EnvironmentFault with the
+    fetching line where it is absent). `train(out, options)` is what `wmeval train --features NAME` calls;
+    it continues what is in the folder `out`.
+    """
+
+    name: str
+    summary: str
+    open: Callable[[Path | None], Features]
+    train: Callable[[Path, Mapping[str, str]], None] | None = None
+    options: Mapping[str, str] = field(default_factory=dict)  # option of train -> what it does
 
 
 @dataclass(frozen=True)
@@ -59,6 +92,7 @@ class SetMetric:
 
     `open_features()` loads the extractor (EnvironmentFault with the fetching line where it is absent);
     `distance(truth, predicted)` takes feature sets (n, D) each. Below `min_clips` the value is null.
+    `interval(truth, predicted)` is its 95 % interval, where one is known that covers.
     """
 
     name: str
@@ -68,4 +102,5 @@ class SetMetric:
     open_features: Callable[[], Features]
     distance: Callable[[Floats, Floats], float]
     min_clips: int
+    interval: Callable[[Floats, Floats], tuple[float, float]] | None = None
     kind: Literal["set"] = field(default="set", init=False)
