@@ -306,6 +306,11 @@ def occluder(
     return Body(name, "box", half, position, role="occluder", value=value, collides=False, **more)
 
 
+def backdrop(*, value: float = 0.9, half: Vec3 = (14.0, 0.1, 9.0)) -> Body:
+    """Return a grey sheet far behind everything that nothing touches."""
+    return Body("backdrop", "box", half, (0.0, 6.0, 2.0), role="wall", value=value, collides=False)
+
+
 def side_camera(*, height: float = 4.4, centre: Vec3 = (0.0, 0.0, 1.9), distance: float = 14.0) -> Camera:
     """Return a camera that looks along +y and sees `height` metres of the plane y = centre[1]."""
     fov = float(np.rad2deg(2 * np.arctan(height / 2 / distance)))

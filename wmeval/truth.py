@@ -30,8 +30,8 @@ class Contacts:
 class Future:
     """One re-simulation with a jittered start and `hidden` redrawn: poses and visibility only."""
 
-    position: Floats  # (K, N, 3) m
-    visible: Floats  # (T, N) share of the body that the camera sees, at 10 Hz
+    position: Floats  # (T, N, 3) m, at 10 Hz
+    visible: Floats  # (T, N) share of the body that the camera sees
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,25 @@
-"""TBD."""
+"""The world: scenes become truths, truths become pictures. The only package that knows PyBullet."""
+
+from wmeval.world.contact import distances
+from wmeval.world.futures import make_futures
+from wmeval.world.observe import actions, clip, exact_tracks, frame_split, observe
+from wmeval.world.render import Rendered, Renderer, render
+from wmeval.world.simulate import absent, resume, simulate
+from wmeval.world.visibility import visibility
+
+__all__ = [
+    "Rendered",
+    "Renderer",
+    "absent",
+    "actions",
+    "clip",
+    "distances",
+    "exact_tracks",
+    "frame_split",
+    "make_futures",
+    "observe",
+    "render",
+    "resume",
+    "simulate",
+    "visibility",
+]

@@ -1,0 +1,126 @@
+"""From a Truth to pictures: a small renderer interface, and PyBullet's software renderer behind it.
+
+Pictures come from interpolated poses and never change the physics. A second renderer needs only to be a
+`Renderer`.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wmeval.camera import Camera, View
+from wmeval.scene import Body
+from wmeval.truth import Truth
+from wmeval.world.bullet import camera_client
+
+NEAR_M, FAR_M = 1.0, 60.0
+SATURATION = 0.9
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Pictures of a truth."""
+
+    frames: NDArray[np.uint8]  # (T, H, W, 3) sRGB
+    bodies: NDArray[np.uint8]  # (T, H, W) 0 = none, i + 1 = dynamic body in slot i
+    depth: NDArray[np.float32]  # (T, H, W) m along the optical axis
+
+
+class Renderer(Protocol):
+    """Draws a truth at given times."""
+
+    def __call__(self, truth: Truth, view: View, times: NDArray[np.float64]) -> Rendered:
+        """Return T pictures."""
+        ...
+
+
+def render(
+    truth: Truth, view: View, times: NDArray[np.float64] | None = None, *, renderer: Renderer | None = None
+) -> Rendered:
+    """Return the pictures of a truth at times [s] (default: every frame of the view)."""
+    when = view.frame_times(truth.scene.duration_s) if times is None else np.asarray(times)
+    return (renderer or tiny_renderer)(truth, view, when)
+
+
+def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rendered:
+    """Draw with PyBullet's software renderer, box-averaged from `view.supersample` times the size."""
+    scene, client, ss = truth.scene, camera_client(), view.supersample
+    client.reset("flight", 0.0)
+    ids = [client.paint(b, body_colour(b)) for b in scene.bodies]
+    slot_of = {ids[scene.bodies.index(b)]: i for i, b in enumerate(scene.moving)}
+    uids = list(slot_of)
+    position, orientation = truth.poses_at(times)
+    height, width = view.height * ss, view.width * ss
+    big = View(view.fps, height, width)
+    frames = np.empty((len(times), view.height, view.width, 3), np.uint8)
+    bodies = np.empty((len(times), view.height, view.width), np.uint8)
+    depths = np.empty((len(times), view.height, view.width), np.float32)
+    far_away = np.array([0.0, 0.0, -1e3])
+    upright = np.array([0.0, 0.0, 0.0, 1.0])
+    shown = np.isfinite(position).all(-1)
+    paths = [(ids[i], b) for i, b in enumerate(scene.bodies) if b.path]
+    lut = np.zeros(max(ids) + 2, np.uint8)  # body id -> slot + 1; index -1 (nothing) -> 0
+    for uid, slot in slot_of.items():
+        lut[uid] = slot + 1
+    still: tuple[list[float], list[float]] | None = None
+    for t, now in enumerate(times):
+        for slot, uid in enumerate(uids):
+            if shown[t, slot]:
+                client.put(uid, position[t, slot], orientation[t, slot])
+            else:
+                client.put(uid, far_away, upright)
+        for uid, body in paths:
+            client.put(uid, np.array(body.placed(float(now))), np.array(body.orientation))
+        if still is None or scene.camera.path:
+            still = matrices(scene.camera, float(now), big)
+        rgb, buffer, seen = client.picture(width, height, *still, shadows=view.shadows)
+        depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * buffer)
+        frames[t], bodies[t], depths[t] = _shrink(rgb, lut[seen], depth, ss)
+    return Rendered(frames, bodies, depths)
+
+
+def body_colour(body: Body) -> tuple[float, float, float]:
+    """Return the sRGB colour in [0, 1] that a body is painted with: its hue, or grey."""
+    if body.hue is None:
+        return (body.value,) * 3
+    return colorsys.hsv_to_rgb(body.hue / 360.0, SATURATION, body.value)
+
+
+def matrices(camera: Camera, time_s: float, view: View) -> tuple[list[float], list[float]]:
+    """Return OpenGL view and projection matrices, column by column.
+
+    The renderer samples half a pixel right of and above the centre of a pixel; a shear of the projection
+    takes that out, so that images agree with Camera.project.
+    """
+    pose = camera.at(time_s)
+    rotation = np.stack([pose.axes[0], -pose.axes[1], -pose.axes[2]])
+    look = np.eye(4)
+    look[:3, :3] = rotation
+    look[:3, 3] = -rotation @ pose.eye
+    f = camera.focal_px(view)
+    lens = np.zeros((4, 4))
+    lens[0, 0], lens[1, 1] = 2 * f / view.width, 2 * f / view.height
+    lens[0, 2], lens[1, 2] = 1.0 / view.width, 1.0 / view.height
+    lens[2, 2], lens[2, 3] = -(FAR_M + NEAR_M) / (FAR_M - NEAR_M), -2 * FAR_M * NEAR_M / (FAR_M - NEAR_M)
+    lens[3, 2] = -1.0
+    return look.T.ravel().tolist(), lens.T.ravel().tolist()
+
+
+def _shrink(
+    rgb: NDArray[np.uint8], slots: NDArray[np.uint8], depth: NDArray[np.float64], by: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float64]]:
+    """Average colours over by x by blocks; a block belongs to the body that covers most of it."""
+    if by == 1:
+        return rgb, slots, depth
+    h, w = slots.shape[0] // by, slots.shape[1] // by
+    total = rgb.reshape(h, by, w, by, 3).sum((1, 3), dtype=np.uint32)
+    colour = ((total + by * by // 2) // (by * by)).astype(np.uint8)
+    blocks = slots.reshape(h, by, w, by)
+    present = np.unique(blocks)
+    share = np.stack([(blocks == s).sum((1, 3)) for s in present])
+    return colour, present[share.argmax(0)], depth.reshape(h, by, w, by).mean((1, 3))

@@ -1,0 +1,220 @@
+"""From a Scene to its Truth: the physics is run once, on its own clock, and never for a model's sake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wmeval.scene import Scene
+from wmeval.truth import Contacts, Truth
+from wmeval.world.bullet import CLOCK_HZ, PROFILES, physics_client
+
+Floats = NDArray[np.float64]
+Vectors = Mapping[str, Sequence[float]]
+_Row = tuple[float, int, int, tuple[float, ...], tuple[float, ...], float]
+
+
+def simulate(scene: Scene, *, futures: int = 0) -> Truth:
+    """Return what happens in a scene, with poses kept at 240 Hz from 0 to duration_s.
+
+    `futures` re-simulations with a jittered start and `hidden` redrawn are added (see world.futures).
+    Velocities are those of the step that ends at each time: the integrator is a leapfrog, and starting
+    it half a kick early makes positions in flight exact to rounding (Stoermer-Verlet).
+
+    Raises:
+        ValueError: a body with a path collides, or the rest profile is asked to bounce something.
+    """
+    _refuse(scene)
+    n = len(scene.moving)
+    start = _State(
+        np.array([b.position for b in scene.moving]).reshape(n, 3),
+        np.array([b.orientation for b in scene.moving]).reshape(n, 4),
+        np.array([b.velocity for b in scene.moving]).reshape(n, 3) + _half_kick(scene),
+        np.array([b.spin for b in scene.moving]).reshape(n, 3),
+    )
+    truth = _run(scene, start, first_tick=0, absent=frozenset())
+    if futures:
+        from wmeval.world.futures import make_futures
+
+        truth = replace(truth, futures=make_futures(scene, futures))
+    return truth
+
+
+def resume(
+    truth: Truth,
+    at_s: float,
+    *,
+    velocity: Vectors | None = None,
+    position: Vectors | None = None,
+    spin: Vectors | None = None,
+    gravity: float | None = None,
+    friction: Mapping[str, float] | None = None,
+    restitution: Mapping[str, float] | None = None,
+    remove: Sequence[str] = (),
+) -> Truth:
+    """Return the truth edited at a time and simulated on from there; what came before is unchanged.
+
+    Velocities [m/s], positions [m] and spins [rad/s] replace those of the named bodies; gravity [m/s2],
+    friction and restitution hold from then on; removed bodies are NaN. The scene stays the asked one,
+    and futures are dropped, since they belong to the lawful world.
+
+    Raises:
+        KeyError: a body is named that does not move.
+    """
+    scene = truth.scene
+    tick = round(at_s * CLOCK_HZ)
+    kick = _half_kick(scene if gravity is None else replace(scene, gravity=gravity))
+    state = _State(
+        truth.position[tick].copy(), truth.orientation[tick].copy(), truth.velocity[tick].copy(),
+        truth.spin[tick].copy(),
+    )  # fmt: skip
+    for name, value in (velocity or {}).items():
+        state.velocity[_slot(scene, name)] = np.asarray(value) + kick
+    for name, value in (position or {}).items():
+        state.position[_slot(scene, name)] = value
+    for name, value in (spin or {}).items():
+        state.spin[_slot(scene, name)] = value
+    edited = replace(
+        scene,
+        gravity=scene.gravity if gravity is None else gravity,
+        bodies=tuple(
+            replace(
+                b,
+                friction=(friction or {}).get(b.name, b.friction),
+                restitution=(restitution or {}).get(b.name, b.restitution),
+            )
+            for b in scene.bodies
+        ),
+    )
+    gone = frozenset(_slot(scene, name) for name in remove)
+    later = _run(edited, state, first_tick=tick, absent=gone)
+    kept = truth.contacts.time <= at_s
+    return replace(
+        truth,
+        position=np.concatenate([truth.position[:tick], later.position]),
+        orientation=np.concatenate([truth.orientation[:tick], later.orientation]),
+        velocity=np.concatenate([truth.velocity[:tick], later.velocity]),
+        spin=np.concatenate([truth.spin[:tick], later.spin]),
+        contacts=Contacts(
+            *(
+                np.concatenate([getattr(truth.contacts, f)[kept], getattr(later.contacts, f)])
+                for f in ("time", "a", "b", "point", "normal", "impulse")
+            )
+        ),
+        realised=later.realised,
+        futures=(),
+    )
+
+
+def absent(truth: Truth, name: str, start_s: float, end_s: float) -> Truth:
+    """Return the truth in which a body cannot be seen from start_s to end_s, and moves on meanwhile."""
+    i = _slot(truth.scene, name)
+    position = truth.position.copy()
+    position[round(start_s * CLOCK_HZ) : round(end_s * CLOCK_HZ), i] = np.nan
+    return replace(truth, position=position, futures=())
+
+
+@dataclass(frozen=True)
+class _State:
+    position: Floats  # (N, 3)
+    orientation: Floats  # (N, 4)
+    velocity: Floats  # (N, 3), half a step behind
+    spin: Floats  # (N, 3)
+
+
+def _slot(scene: Scene, name: str) -> int:
+    if name not in scene.names:
+        raise KeyError(f"no moving body {name!r}; they are {list(scene.names)}")
+    return scene.names.index(name)
+
+
+def _refuse(scene: Scene) -> None:
+    for body in scene.static:
+        if body.path and body.collides:
+            raise ValueError(f"body {body.name!r} has a path, so it must not collide (collides=False)")
+    if scene.profile == "rest" and any(b.restitution > 0 for b in scene.moving):
+        raise ValueError("the rest profile cannot bounce: use profile='impact' or restitution 0")
+
+
+def _half_kick(scene: Scene) -> Floats:
+    return np.array([0.0, 0.0, scene.gravity / PROFILES[scene.profile].hz / 2])
+
+
+def _run(scene: Scene, start: _State, *, first_tick: int, absent: frozenset[int]) -> Truth:
+    client = physics_client()
+    client.reset(scene.profile, scene.gravity)
+    ids = [client.add(b, scene.profile) if b.collides else -1 for b in scene.bodies]
+    # Creation order pins pair order, so an absent body is created first and then taken away.
+    moving = [ids[scene.bodies.index(b)] for b in scene.moving]
+    for i, uid in enumerate(moving):
+        if i in absent:
+            client.remove(uid)
+            continue
+        client.put(uid, start.position[i], start.orientation[i])
+        client.launch(uid, start.velocity[i], start.spin[i])
+    here = [(i, uid) for i, uid in enumerate(moving) if i not in absent]
+    last_tick = round(scene.duration_s * CLOCK_HZ)
+    k, n = last_tick - first_tick + 1, len(moving)
+    position, velocity, spin = (np.full((k, n, 3), np.nan) for _ in range(3))
+    orientation = np.full((k, n, 4), np.nan)
+    rows: list[_Row] = []
+    body_of = {uid: i for i, uid in enumerate(ids)}
+    substeps = PROFILES[scene.profile].hz // CLOCK_HZ
+    pushes = _pushes(scene, substeps * CLOCK_HZ)
+    for tick in range(k):
+        for i, uid in here:
+            position[tick, i], orientation[tick, i] = client.pose(uid)
+            velocity[tick, i], spin[tick, i] = client.velocity(uid)
+        if tick == k - 1:
+            break
+        for sub in range(substeps):
+            for uid_of_push, force in pushes.get((first_tick + tick) * substeps + sub, ()):
+                if uid_of_push not in absent:
+                    client.push(moving[uid_of_push], force)
+            client.step()
+            now = first_tick / CLOCK_HZ + (tick * substeps + sub + 1) / (substeps * CLOCK_HZ)
+            for c in client.contacts():
+                if c[9] > 0:
+                    impulse = c[9] / (substeps * CLOCK_HZ)
+                    rows.append((now, body_of[c[1]], body_of[c[2]], c[6], c[7], impulse))
+    return Truth(scene, CLOCK_HZ, position, orientation, velocity, spin, _contacts(rows), _realised(scene))
+
+
+def _pushes(scene: Scene, hz: int) -> dict[int, list[tuple[int, Floats]]]:
+    """Return step -> forces; an impulse is a force over the one step that begins at its time."""
+    at: dict[int, list[tuple[int, Floats]]] = {}
+    for push in scene.pushes:
+        slot = _slot(scene, push.body)
+        first, last = round(push.start_s * hz), round(push.end_s * hz)
+        if any(push.impulse):
+            at.setdefault(first, []).append((slot, np.array(push.impulse) * hz))
+        if any(push.force):
+            for step in range(first, last):
+                at.setdefault(step, []).append((slot, np.array(push.force)))
+    return at
+
+
+def _contacts(rows: list[_Row]) -> Contacts:
+    def column(i: int, kind: type, *shape: int) -> Any:
+        return np.array([row[i] for row in rows], dtype=kind).reshape(-1, *shape)
+
+    return Contacts(
+        column(0, np.float64), column(1, np.int64), column(2, np.int64),
+        column(3, np.float64, 3), column(4, np.float64, 3), column(5, np.float64),
+    )  # fmt: skip
+
+
+def _realised(scene: Scene) -> dict[str, float]:
+    """Return the parameters of each pair that can touch: the engine multiplies both bodies' values."""
+    realised = {}
+    solid = [b for b in scene.bodies if b.collides]
+    for i, a in enumerate(solid):
+        for b in solid[i + 1 :]:
+            if a.mass > 0 or b.mass > 0:
+                realised[f"{a.name}|{b.name}.restitution"] = a.restitution * b.restitution
+                realised[f"{a.name}|{b.name}.friction"] = a.friction * b.friction
+    return realised
