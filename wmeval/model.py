@@ -194,14 +194,16 @@ class PredictsReward(WorldModel, Protocol):
 class Adapter:
     """An entry point of `wmeval.adapters`: a static card and the functions that make the model.
 
-    `load(weights, device, options)` returns the model; `weights` None means the shipped ones. `train`,
-    where there is one, is what `wmeval train --model NAME` calls.
+    `load(weights, device, options)` returns the model; `weights` None means the shipped ones, which lie at
+    `shipped` (the engine keys results by their digest). `train`, where there is one, is what
+    `wmeval train --model NAME` calls.
     """
 
     card: Card
     load: Loader
     options: Mapping[str, str] = field(default_factory=dict)  # option -> what it does
     train: Trainer | None = None
+    shipped: Path | None = None  # file or folder
 
 
 class Loader(Protocol):

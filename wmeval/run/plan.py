@@ -1,0 +1,236 @@
+"""The plan of a run: which units of work answer a request, each keyed by all that determines its result.
+
+Making a plan is deterministic and loads no model. A unit is one block of cases of one probe and tag: the
+micro-batch is part of its key, since it may change a model's arithmetic; how many workers there are, how
+far `--limit` goes and where it runs are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from wmeval import registry
+from wmeval.camera import View
+from wmeval.errors import UsageError
+from wmeval.model import Card
+from wmeval.probe import Probe
+from wmeval.run.code import defined_in, file_digest, source_digest
+from wmeval.run.request import Request
+from wmeval.scene import Case, Scene
+from wmeval.seeds import digest, scene_rng
+from wmeval.suite import Suite
+
+SCHEMA = 1
+BLOCK = 8  # cases a unit at most: small enough to share out, large enough to batch
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One block of cases of one probe and tag. `key` names its generated samples."""
+
+    key: str
+    probe: str  # name@version
+    given: str  # how the registry finds the probe
+    tag: str
+    indices: tuple[int, ...]
+    case_ids: tuple[str, ...]
+    replicate: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the unit as JSON values."""
+        return {**asdict(self), "indices": list(self.indices), "case_ids": list(self.case_ids)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Unit:
+        """Return the unit that `to_json` described."""
+        return cls(
+            **{**data, "indices": tuple(data["indices"]), "case_ids": tuple(data["case_ids"])}
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes to. `na` holds {"probe", "reason"} of what cannot be asked of this model."""
+
+    request: Request
+    card: Card
+    suite: Suite
+    view: View
+    weights: str | None  # digest
+    metrics: tuple[str, ...]
+    units: tuple[Unit, ...]
+    na: tuple[Mapping[str, str], ...]
+    partial: bool
+
+    @property
+    def samples(self) -> int:
+        """How many samples the units hold."""
+        return sum(len(u.indices) for u in self.units)
+
+    @property
+    def short_key(self) -> str:
+        """Eight hex digits that name the request, whatever its limit."""
+        return digest([self.request.identity, self.card.version, self.weights])[:8]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON values."""
+        return {
+            "schema": SCHEMA,
+            "request": self.request.to_json(),
+            "card": self.card.to_json(),
+            "suite": self.suite.key,
+            "view": asdict(self.view),
+            "weights": self.weights,
+            "metrics": list(self.metrics),
+            "units": [u.to_json() for u in self.units],
+            "na": [dict(row) for row in self.na],
+            "partial": self.partial,
+        }
+
+
+def make_plan(request: Request) -> Plan:
+    """Return the plan of a request.
+
+    Raises:
+        UsageError: a name, an option or a file that is not there.
+    """
+    card, weights = _model(request)
+    suite = registry.load_suite(request.suite)
+    view = request.view or card.view
+    units: list[Unit] = []
+    na: list[Mapping[str, str]] = []
+    seen: set[str] = set()
+    for given in suite.probes if request.probes is None else request.probes:
+        probe = registry.load_probe(given)
+        if probe.key in seen:
+            raise UsageError(f"the probe {probe.key} is asked for twice; name it once")
+        seen.add(probe.key)
+        tags = [t for t in suite.tags if t in probe.tags]
+        if not tags:
+            reason = f"has tags {', '.join(probe.tags)}, the suite {', '.join(suite.tags)}"
+            na.append({"probe": probe.key, "reason": reason})
+        for tag in tags:
+            count = min(suite.cases, request.limit or suite.cases)
+            cases = [draw(probe, tag, i) for i in range(count)]
+            reason = _inapplicable(card, view, probe, cases)
+            if reason:
+                na.append({"probe": probe.key, "reason": reason})
+                break
+            for replicate in range(request.replicates):
+                units += _blocks(request, card, weights, view, probe, given, tag, cases, replicate)
+    partial = request.limit is not None and request.limit < suite.cases
+    metrics = tuple(suite.metrics)
+    for name in metrics:
+        if name not in registry.entries("metrics"):
+            registry.load_metric(name)  # raises with the nearest name
+    return Plan(request, card, suite, view, weights, metrics, tuple(units), tuple(na), partial)
+
+
+def draw(probe: Probe, tag: str, index: int) -> Case:
+    """Return evaluation case `index` of a probe and tag; the same on every machine."""
+    case = probe.case(scene_rng("eval", probe.key, tag, index), tag)
+    return Case(case.arms, {"split": "eval", "probe": probe.key, "tag": tag, "index": index})
+
+
+def frame_counts(scene: Scene, view: View, horizon_s: float) -> tuple[int, int]:
+    """Return how many frames a scene has up to its cut and how many are asked for after it."""
+    times = view.frame_times(scene.duration_s)
+    shown = int(np.sum(times <= scene.cut_s + 1e-9))
+    return shown, int(np.sum(times[shown:] <= scene.cut_s + horizon_s + 1e-9))
+
+
+def measure_key(unit: Unit, probe: Probe, metrics: tuple[str, ...], generated: Mapping[str, Any]) -> str:
+    """Return the key of a unit's measurement: of what was predicted, and of the code that judges it."""
+    predicted = [
+        [s["case_id"], {arm: [a["status"], a["prediction"]] for arm, a in s["arms"].items()}]
+        for s in generated["samples"]
+    ]
+    of = {name: _metric_code(name) for name in metrics}
+    return digest(
+        {
+            "schema": SCHEMA,
+            "stage": "measure",
+            "generate": unit.key,
+            "predicted": predicted,
+            "probe": [probe.key, defined_in(probe.measure), defined_in(probe.event)],
+            "metrics": of,
+            "code": source_digest("wmeval.perceive", "wmeval.tracks", "wmeval.probe", "wmeval.run.measure"),
+        }
+    )
+
+
+def _metric_code(name: str) -> str:
+    entry = registry.entries("metrics").get(name)
+    module = entry.points[0].module if entry else name.partition(":")[0]
+    return file_digest_of(module)
+
+
+def file_digest_of(module: str) -> str:
+    """Return the digest of a module's source; a plugin that is not there has none."""
+    try:
+        return source_digest(module)
+    except (UsageError, ModuleNotFoundError):
+        return ""
+
+
+def _model(request: Request) -> tuple[Card, str | None]:
+    if request.model in registry.REFERENCE_NAMES:
+        from wmeval.references import REFERENCES
+
+        registry.load_model(request.model, request.weights, options=request.options)
+        return REFERENCES[request.model].card, source_digest("wmeval.references")
+    adapter = registry.load_adapter(request.model)
+    registry.check_options(adapter, request.options)
+    path = registry.weights_path(request.weights) or adapter.shipped
+    return adapter.card, file_digest(path) if path and path.exists() else None
+
+
+def _blocks(
+    request: Request, card: Card, weights: str | None, view: View, probe: Probe, given: str, tag: str,
+    cases: list[Case], replicate: int,
+) -> list[Unit]:  # fmt: skip
+    world = source_digest("wmeval.world", "wmeval.scene", "wmeval.truth", "wmeval.camera")
+    size = min(BLOCK, card.max_batch)
+    units = []
+    for start in range(0, len(cases), size):
+        block = cases[start : start + size]
+        ids = tuple(c.case_id for c in block)
+        key = digest(
+            {
+                "schema": SCHEMA,
+                "stage": "generate",
+                "model": [card.name, card.version, weights, dict(request.options)],
+                "probe": probe.key,
+                "horizon_s": probe.horizon_s,
+                "cases": list(ids),
+                "view": asdict(view),
+                "seed": request.seed,
+                "replicate": replicate,
+                "code": world,
+            }
+        )
+        indices = tuple(range(start, start + len(block)))
+        units.append(Unit(key, probe.key, given, tag, indices, ids, replicate))
+    return units
+
+
+def _inapplicable(card: Card, view: View, probe: Probe, cases: list[Case]) -> str:
+    """Return in words why a probe cannot be asked of a model, or nothing."""
+    if "generates" not in card.capabilities:
+        return "the model does not generate frames, and this probe is asked by rollout"
+    fewest, most = card.context
+    for scene in (s for c in cases for s in c.arms.values()):
+        shown, asked = frame_counts(scene, view, probe.horizon_s)
+        if shown < fewest:
+            return f"the model needs {fewest} context frames; a scene shows {shown}"
+        if (min(shown, most) - 1) / view.fps < scene.needs_s - 1e-6 and shown > most:
+            return (
+                f"the model sees {most} frames ({(most - 1) / view.fps:g} s); one must look for {scene.needs_s:g} s"
+            )
+        if card.horizon is not None and asked > card.horizon:
+            return f"the model predicts {card.horizon} frames; the probe asks for {asked}"
+    return ""

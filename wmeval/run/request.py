@@ -1,0 +1,88 @@
+"""A Request is what was asked of a run, in plain values: the same names as in Python and on the command line."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wmeval.camera import View
+from wmeval.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to ask of which model, and how to go about it.
+
+    `identity` is the part that says what the results mean; the rest says how they are come by.
+    """
+
+    model: str
+    suite: str = "quick"
+    probes: tuple[str, ...] | None = None  # in place of the suite's; names or "file.py:NAME"
+    weights: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None  # cases of each probe and tag; fewer than the suite's make the run partial
+    seed: int = 0  # of the model's sampling; scenes do not depend on it
+    replicates: int = 1
+    device: str = "auto"
+    executor: str = "local"
+    workers: int | str = "auto"
+    fail_on_error: float = 0  # a count of samples, or below 1 a share of them
+    view: View | None = None  # in place of the one that the model's card states
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit was given as {self.limit}; expected at least 1 case")
+        if self.replicates < 1:
+            raise UsageError(f"--replicates was given as {self.replicates}; expected at least 1")
+        if isinstance(self.workers, str) and self.workers != "auto":
+            raise UsageError(f"--workers was given as {self.workers!r}; expected auto or a number")
+        if isinstance(self.workers, int) and self.workers < 1:
+            raise UsageError(f"--workers was given as {self.workers}; expected at least 1")
+        if self.fail_on_error < 0:
+            raise UsageError(f"--fail-on-error was given as {self.fail_on_error}; expected 0 or more")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for two commands to write into one folder."""
+        return {
+            "model": self.model,
+            "suite": self.suite,
+            "probes": list(self.probes) if self.probes is not None else None,
+            "weights": self.weights,
+            "options": dict(self.options),
+            "seed": self.seed,
+            "replicates": self.replicates,
+            "view": asdict(self.view) if self.view else None,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as JSON values."""
+        values = asdict(self)
+        values["probes"] = list(self.probes) if self.probes is not None else None
+        return values
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Request:
+        """Return the request that `to_json` described."""
+        view = View(**data["view"]) if data["view"] else None
+        probes = tuple(data["probes"]) if data["probes"] is not None else None
+        return cls(**{**data, "probes": probes, "view": view})
+
+    def command(self, out: Path) -> str:
+        """Return the command line that continues this request in the folder `out`."""
+        words = ["wmeval", "run", "--model", self.model, "--suite", self.suite]
+        for name in self.probes or ():
+            words += ["--probe", name]
+        for key, value in self.options.items():
+            words += ["--set", f"{key}={value}"]
+        base = Request(self.model)
+        for option in ("weights", "limit", "seed", "replicates", "device", "executor", "workers"):
+            if getattr(self, option) != getattr(base, option):
+                words += [f"--{option}", str(getattr(self, option))]
+        if self.fail_on_error:
+            words += ["--fail-on-error", f"{self.fail_on_error:g}"]
+        return shlex.join([*words, "--out", str(out)])
