@@ -23,7 +23,9 @@ def distances(scene: Scene, position: Floats, orientation: Floats, *, within: fl
     ids = [client.add(b, "flight") if b.collides else -1 for b in scene.bodies]
     slots = [scene.bodies.index(b) for b in scene.moving]
     out = np.full((len(position), len(slots), len(scene.bodies)), np.inf)
-    there = np.isfinite(position).all(-1) & np.isfinite(orientation).all(-1)
+    there: NDArray[np.bool_] = np.all(np.isfinite(position), axis=-1) & np.all(
+        np.isfinite(orientation), axis=-1
+    )
     far = np.array([0.0, 0.0, -1e3])
     for t in range(len(position)):
         for i, j in enumerate(slots):

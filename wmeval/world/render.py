@@ -62,7 +62,7 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
     depths = np.empty((len(times), view.height, view.width), np.float32)
     far_away = np.array([0.0, 0.0, -1e3])
     upright = np.array([0.0, 0.0, 0.0, 1.0])
-    shown = np.isfinite(position).all(-1)
+    shown: NDArray[np.bool_] = np.all(np.isfinite(position), axis=-1)
     paths = [(ids[i], b) for i, b in enumerate(scene.bodies) if b.path]
     lut = np.zeros(max(ids) + 2, np.uint8)  # body id -> slot + 1; index -1 (nothing) -> 0
     for uid, slot in slot_of.items():

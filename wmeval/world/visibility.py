@@ -54,7 +54,8 @@ def _silhouette(body: Body, position: Floats, orientation: Floats, eye: Floats) 
     if body.shape == "sphere":
         r = body.size[0]
         bulge = np.sqrt(np.maximum(0.0, 1 - (_DISC**2).sum(-1)))
-        return position + r * (_DISC[:, :1] * right + _DISC[:, 1:] * down - bulge[:, None] * forward)
+        spots: Floats = position + r * (_DISC[:, :1] * right + _DISC[:, 1:] * down - bulge[:, None] * forward)
+        return spots
     # A grid over the bounding disc of a box or cylinder, kept where the ray meets the body.
     reach = float(np.linalg.norm(body.size if body.shape == "box" else (body.size[0], body.size[1])))
     grid = (np.arange(13) - 6) / 6 * reach
