@@ -1,1 +1,1 @@
-"""TBD."""
+"""The command line: click, one short file a command, each one call into the library."""

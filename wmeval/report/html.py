@@ -1,0 +1,100 @@
+"""report.html: one file that opens from disk, says everything of a run, and asks nothing of the network.
+
+Text of models is data: Jinja escapes it, and the page's own policy runs no script but the page's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from wmeval.report import plots, sections, words
+from wmeval.report.sample import Sample, telling
+from wmeval.report.scenes import Videos, anchor, probe_sections
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+def page(results: Mapping[str, Any], samples: Sequence[Sample], about: sections.About) -> str:
+    """Return the page of a run as HTML.
+
+    Args:
+        results: the content of results.json.
+        samples: every case as it was answered; the videos of the telling ones are embedded first.
+        about: what is known beside.
+    """
+    videos = Videos()
+    groups: dict[tuple[str, str, str], list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault((sample.probe, sample.instrument, sample.tag), []).append(sample)
+    for group in groups.values():
+        videos.add(telling(group).values())
+    videos.add(samples)
+    script = _text("page.js")
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            results=results,
+            model=results["model"],
+            lead=words.lead(results),
+            badges=sections.badges(results),
+            card=sections.card(results),
+            contents=sections.contents(results),
+            implied=sections.implied(results.get("implied") or []),
+            fidelity=sections.fidelity(results.get("fidelity") or []),
+            speed=sections.speed(results.get("speed") or {}),
+            anchors=sections.anchors(results),
+            probes=probe_sections(results, groups, videos, about),
+            failures=[s for s in samples if s.failed],
+            about=about,
+            left_out=videos.left_out,
+            scenes=videos.scenes,
+            # these two are files of this package and hold no text of a model
+            css=Markup(_text("page.css")),
+            js=Markup(script),
+            policy=POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
+            at=plots.at,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("wmeval.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "percent": words.percent,
+        "range": words.interval,
+        "fact": words.fact,
+        "anchor": anchor,
+        "short": lambda key: re.sub(r"@.*", "", key),
+        "references": sections.references,
+    }
+    environment.globals["plots"] = plots
+    return environment
+
+
+def _text(name: str) -> str:
+    return (files("wmeval.report") / name).read_text(encoding="utf-8")

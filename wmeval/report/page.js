@@ -1,0 +1,176 @@
+// Plays true and predicted frames in step. Frames lie in one image per video, row by row.
+"use strict";
+const scenes = JSON.parse(document.getElementById("scenes").textContent);
+
+function player(root) {
+  const scene = scenes[root.dataset.scene];
+  const screens = { truth: root.querySelector(".true"), predicted: root.querySelector(".predicted") };
+  const slider = root.querySelector("input[type=range]");
+  const button = root.querySelector(".play");
+  const clock = root.querySelector("output");
+  const label = root.querySelectorAll(".screens figcaption")[1];
+  const images = {};
+  let clockwork = 0;
+  let started = 0;
+
+  const frame = () => Number(slider.value);
+  const past = () => frame() < scene.cut;
+
+  function load(name) {
+    const image = new Image();
+    image.onload = () => { images[name] = image; draw(); };
+    image.src = scene[name].src;
+  }
+
+  function fit(canvas) {
+    const ratio = window.devicePixelRatio || 1;
+    const times = Math.max(1, Math.round((canvas.clientWidth * ratio) / scene.width));
+    if (canvas.width !== times * scene.width) {
+      canvas.width = times * scene.width;
+      canvas.height = times * scene.height;
+    }
+    return times;
+  }
+
+  function picture(canvas, name, index) {
+    const pen = canvas.getContext("2d");
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    const sheet = scene[name];
+    if (!images[name] || index < 0 || index >= sheet.count) return;
+    pen.imageSmoothingEnabled = false;
+    const x = (index % sheet.columns) * scene.width;
+    const y = Math.floor(index / sheet.columns) * scene.height;
+    pen.drawImage(images[name], x, y, scene.width, scene.height, 0, 0, canvas.width, canvas.height);
+  }
+
+  // A dark casing under a light line keeps tracks legible on any picture.
+  function stroke(pen, thin, colour, dash) {
+    for (const [width, style] of [[thin * 2.6, "rgba(0,0,0,.55)"], [thin, colour]]) {
+      pen.lineWidth = width;
+      pen.strokeStyle = style;
+      pen.setLineDash(style === colour ? dash : []);
+      pen.stroke();
+    }
+  }
+
+  function trace(pen, path, from, to, body, thin, colour, dash) {
+    pen.beginPath();
+    let down = false;
+    scene.times.forEach((time, t) => {
+      if (time < from - 1e-6 || time > to + 1e-6) return;
+      const point = path[t][body];
+      if (point) { down ? pen.lineTo(point[0], point[1]) : pen.moveTo(point[0], point[1]); }
+      down = Boolean(point);
+    });
+    stroke(pen, thin, colour, dash);
+  }
+
+  function tracks(canvas, name, times) {
+    const pen = canvas.getContext("2d");
+    pen.setTransform(times, 0, 0, times, 0, 0);
+    pen.lineJoin = pen.lineCap = "round";
+    const thin = (1.6 * (window.devicePixelRatio || 1)) / times;
+    const now = frame() / scene.fps;
+    const cut = (scene.cut - 1) / scene.fps;
+    const at = scene.times.findLastIndex((time) => time <= now + 1e-6);
+    scene.hues.forEach((hue, body) => {
+      const colour = `hsl(${hue} 90% 82%)`;
+      if (name === "truth" || past()) {
+        trace(pen, scene.true_path, 0, now, body, thin, colour, []);
+        return;
+      }
+      trace(pen, scene.true_path, cut, now, body, thin * 0.8, "#fff", [thin * 2, thin * 3]);
+      trace(pen, scene.predicted_path, cut, now, body, thin, colour, []);
+      const truth = at >= 0 && scene.seen[at][body] && scene.true_path[at][body];
+      if (truth && !scene.predicted_path[at][body]) {
+        const [u, v] = truth;
+        const arm = thin * 3;
+        pen.beginPath();
+        pen.moveTo(u - arm, v - arm); pen.lineTo(u + arm, v + arm);
+        pen.moveTo(u - arm, v + arm); pen.lineTo(u + arm, v - arm);
+        stroke(pen, thin, colour, []);
+      }
+    });
+  }
+
+  function draw() {
+    const now = frame();
+    const marked = root.querySelector(".tracks").checked;
+    picture(screens.truth, "truth", now);
+    picture(screens.predicted, past() ? "truth" : "predicted", past() ? now : now - scene.cut);
+    for (const [name, canvas] of Object.entries(screens)) if (marked) tracks(canvas, name, canvas.width / scene.width);
+    screens.predicted.classList.toggle("shown", past());
+    const seconds = (now / scene.fps).toFixed(1);
+    const ended = !past() && now - scene.cut >= scene.predicted.count;
+    label.textContent = past() ? "shown to the model" : ended ? "no frame was made" : "predicted";
+    clock.textContent = `${seconds} s ${past() ? "context" : "predicted"}`;
+    slider.setAttribute("aria-valuetext", clock.textContent);
+  }
+
+  function layout() {
+    if (!root.offsetParent) return;
+    Object.values(screens).forEach(fit);
+    draw();
+  }
+
+  function stop() {
+    cancelAnimationFrame(clockwork);
+    clockwork = 0;
+    button.classList.remove("on");
+    button.setAttribute("aria-label", "Play");
+  }
+
+  function tick(time) {
+    const rest = 0.8; // s on the last frame before it starts again
+    const length = scene.truth.count / scene.fps;
+    const at = ((time - started) / 1000) % (length + rest);
+    const next = Math.min(scene.truth.count - 1, Math.floor(at * scene.fps));
+    if (next !== frame()) { slider.value = next; draw(); }
+    clockwork = requestAnimationFrame(tick);
+  }
+
+  function play() {
+    const from = frame() >= scene.truth.count - 1 ? 0 : frame();
+    slider.value = from;
+    draw();
+    started = performance.now() - (1000 * from) / scene.fps;
+    clockwork = requestAnimationFrame(tick);
+    button.classList.add("on");
+    button.setAttribute("aria-label", "Pause");
+  }
+
+  button.addEventListener("click", () => (clockwork ? stop() : play()));
+  slider.addEventListener("input", () => { stop(); draw(); });
+  root.querySelector(".tracks").addEventListener("change", (event) => {
+    for (const other of document.querySelectorAll(".tracks")) other.checked = event.target.checked;
+    document.dispatchEvent(new Event("redraw"));
+  });
+  document.addEventListener("redraw", draw);
+  new ResizeObserver(layout).observe(root);
+  load("truth");
+  load("predicted");
+}
+
+// Images are decoded when their scene comes near, so that a long page opens at once.
+const near = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    near.unobserve(entry.target);
+    player(entry.target);
+  }
+}, { rootMargin: "600px" });
+document.querySelectorAll("[data-scene]").forEach((root) => near.observe(root));
+
+// A dot of a distribution leads to its scene.
+document.querySelectorAll(".case").forEach((dot) => {
+  const scene = document.getElementById(dot.dataset.case);
+  if (!scene) return;
+  dot.addEventListener("click", () => {
+    const rest = scene.closest("details");
+    if (rest) rest.open = true;
+    document.querySelectorAll(".case.current").forEach((other) => other.classList.remove("current"));
+    dot.classList.add("current");
+    scene.scrollIntoView({ block: "center" });
+  });
+});

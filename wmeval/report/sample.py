@@ -1,0 +1,97 @@
+"""A Sample is one case as a model answered it, with all that a page shows of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What moved in one sample: the videos of context and future, and the paths of its N bodies.
+
+    Videos are at the model's frame rate, paths on the measuring grid of K times; both start with the
+    context. Paths are in pixels; NaN = not known (truth) or not found (prediction).
+    """
+
+    fps: float
+    cut: int  # frames of context
+    times: Floats  # (K,) s
+    true_path: Floats  # (K, N, 2)
+    true_seen: Bools  # (K, N) whether enough of the body is in view to be found
+    predicted_path: Floats  # (K, N, 2)
+    hues: tuple[float, ...]  # degrees, (N,)
+    height: int  # of the image [px]
+    # () -> true frames (T, H, W, 3) and predicted ones (at most T - cut, H, W, 3); read when they are shown
+    videos: Callable[[], tuple[Frames, Frames]]
+
+    @property
+    def after(self) -> Bools:
+        """Which times lie after the cut, (K,)."""
+        return np.asarray(self.times > (self.cut - 1) / self.fps + 1e-6)
+
+    @property
+    def distance(self) -> Floats:
+        """Distance after the cut of each predicted body from the true one, as a share of the image height.
+
+        NaN where the body is out of sight in truth or not found in the prediction.
+        """
+        gap = np.linalg.norm(self.predicted_path - self.true_path, axis=-1) / self.height
+        return np.asarray(np.where(self.true_seen, gap, np.nan)[self.after], dtype=np.float64)
+
+    @property
+    def found(self) -> Floats:
+        """Share after the cut of the bodies in sight that are found; NaN where none is in sight."""
+        found = self.true_seen & np.isfinite(self.predicted_path).all(-1)
+        seen = self.true_seen.sum(1)
+        return np.asarray((found.sum(1) / np.where(seen > 0, seen, np.nan))[self.after], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One case of one probe, asked with one instrument; `error` is bounded and in the probe's unit."""
+
+    probe: str  # name@version
+    instrument: str
+    tag: str
+    case_id: str
+    replicate: int
+    arm: str
+    error: float
+    event: float  # share of the situation asked about that arose, 0 to 1
+    status: str  # "ok", or why nothing could be measured
+    caption: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    reproduce: str = ""
+    motion: Motion | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the model gave nothing that could be measured."""
+        return self.status != "ok"
+
+
+def telling(samples: Sequence[Sample]) -> dict[str, Sample]:
+    """Return the best, the median and the worst sample by error, fewer where there are fewer.
+
+    Ties are broken by case id, so that the choice is nobody's. The median is the lower one of two.
+
+    >>> s = [Sample("p@1", "rollout", "iid", c, 0, "main", e, 1.0, "ok") for c, e in zip("abcd", (3, 1, 4, 2))]
+    >>> {k: v.error for k, v in telling(s).items()}
+    {'best': 1, 'median': 2, 'worst': 4}
+    """
+    ranked = sorted(
+        samples, key=lambda s: (math.inf if math.isnan(s.error) else s.error, s.case_id, s.replicate)
+    )
+    last = len(ranked) - 1
+    picks = {0: "best", last // 2: "median", last: "worst"} if last >= 2 else {0: "best", last: "worst"}
+    return {name: ranked[at] for at, name in picks.items() if at >= 0}

@@ -1,0 +1,114 @@
+"""Numbers and verdicts as a person reads them: never more digits than are known, never a number for null."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+NONE = "–"
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with so many significant digits; null and NaN are a dash.
+
+    A Mapping stands for its skill.
+
+    >>> number(0.12345), number(None), number(12345.6), number(0.5, 2), number(3)
+    ('0.123', '–', '12346', '0.50', '3')
+    """
+    value = value.get("skill") if isinstance(value, Mapping) else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return NONE
+    if isinstance(value, int):
+        return str(value)
+    size = math.floor(math.log10(abs(value))) if abs(value) > 1e-9 else 0
+    return f"{value:.{max(0, digits - 1 - max(size, -1))}f}".replace("-", "−")
+
+
+def percent(value: Any) -> str:
+    """Return a share as whole per cent.
+
+    >>> percent(0.514), percent(None)
+    ('51 %', '–')
+    """
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return NONE
+    return f"{100 * value:.0f}\u00a0%"
+
+
+def interval(score: Mapping[str, Any], digits: int = 2) -> str:
+    """Return the 95 % interval of a score, or a dash where there is none.
+
+    >>> interval({"lo": 0.1, "hi": 0.25})
+    '0.10 to 0.25'
+    """
+    if score.get("lo") is None or score.get("hi") is None:
+        return NONE
+    return f"{number(float(score['lo']), digits)} to {number(float(score['hi']), digits)}"
+
+
+def fact(value: Any) -> str:
+    """Return any JSON value in at most 160 characters.
+
+    >>> fact({"value": 7.1234, "sigma": 0.31}), fact([1, 2.5]), fact(True), fact("seen")
+    ('value 7.12, sigma 0.310', '1, 2.50', 'yes', 'seen')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or isinstance(value, int | float):
+        return number(value)
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, Mapping):
+        text = ", ".join(f"{k} {fact(v)}" for k, v in value.items())
+    elif isinstance(value, list | tuple):
+        text = ", ".join(fact(v) for v in value)
+    else:
+        text = json.dumps(value, default=str)
+    return text if len(text) <= 160 else text[:159] + "…"
+
+
+def verdict(score: Mapping[str, Any]) -> str:
+    """Return what a score says, in a sentence that its interval supports.
+
+    >>> verdict({"skill": 0.4, "lo": 0.3, "hi": 0.5, "n": 16, "ceiling": 0.05, "null": 1.0})
+    'Skill 0.40: better than the null, and told apart from the truth.'
+    """
+    skill, lo, hi = score.get("skill"), score.get("lo"), score.get("hi")
+    if skill is None:
+        return f"No skill: {score.get('reason') or 'nothing was measured'}."
+    says = f"Skill {number(float(skill), 2)}"
+    if lo is None or hi is None:
+        return f"{says} over {score.get('n')} cases: {score.get('reason') or 'too few for an interval'}."
+    if lo > 0:
+        return f"{says}: better than the null, and {'told apart from' if hi < 1 else 'not told apart from'} the truth."
+    if hi < 0:
+        return f"{says}: worse than the null, which knows nothing."
+    return f"{says}: not told apart from the null; the interval holds 0."
+
+
+def lead(results: Mapping[str, Any]) -> str:
+    """Return the sentences that open a report: what was asked, what was told apart from knowing nothing."""
+    scores = [s for s in results["scores"] if s.get("lo") is not None]
+    above = [_asked(s) for s in scores if s["lo"] > 0]
+    level = [_asked(s) for s in scores if s["lo"] <= 0]
+    name, total = results["model"]["name"], len({s["probe"] for s in results["scores"]})
+    opening = f"{name} was asked {total} question{'s' * (total != 1)} of {results['suite']}. "
+    if not scores:
+        return opening + "There are too few cases for an interval, so nothing is told apart from chance."
+    if not above:
+        return opening + f"It is not told apart from a model that knows nothing on {_listed(level)}."
+    tail = f" and not on {_listed(level)}" if level else ""
+    return opening + f"It does better than a model that knows nothing on {_listed(above)}{tail}."
+
+
+def _asked(score: Mapping[str, Any]) -> str:
+    name = str(score["probe"]).partition("@")[0]
+    extra = [x for x in (score.get("instrument"), score.get("tag")) if x not in (None, "rollout", "iid")]
+    return f"{name} ({', '.join(extra)})" if extra else name
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
