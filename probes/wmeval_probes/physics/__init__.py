@@ -1,1 +1,1 @@
-"""TBD."""
+"""Physical concepts, one a file: permanence, interpenetration, gravity."""
