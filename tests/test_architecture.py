@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
-    "errors", "seeds", "camera", "scene", "truth", "tracks", "model", "probe", "metric", "task", "suite",
+    "errors", "seeds", "camera", "scene", "caption", "truth", "tracks", "model", "probe", "metric", "task", "suite",
     "anchor", "stats", "registry",
 }  # fmt: skip
 WORKSHOPS = {"world", "perceive", "measure", "plan"}

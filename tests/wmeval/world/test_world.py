@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wmeval_probes.suites.train import SPLIT
 
 from wmeval.camera import Camera, View
 from wmeval.scene import (
@@ -39,6 +38,7 @@ from wmeval.world import (
 )
 from wmeval.world.dataset import sample
 from wmeval.world.simulate import simulate as run
+from wmeval_probes.suites.train import SPLIT
 
 HASH = """
 import hashlib
