@@ -1,0 +1,73 @@
+"""Per pixel: whose colour it shows, and which share of it that body covers.
+
+A pixel on the edge of a body is a mixture of a shaded body colour and a grey background. Its chroma alone
+does not tell the share, for the dark side of a ball has less chroma too; what is left of the background's
+grey does: share = 1 - (grey of the pixel - grey of the body itself) / grey of the background near by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from wmeval.perceive.palette import FAINT, Colours, Palette, turn
+
+Singles = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+STRONG = 0.45  # of a body's typical chroma: more of it than that, and a pixel belongs to a body
+_DARK = 0.15  # backgrounds darker than this cannot tell shares by their grey
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a clip shows, (T, H, W) each."""
+
+    grey: Singles
+    chroma: Singles
+    hue: Singles
+    background: Singles  # grey of the background near each pixel
+    owner: NDArray[np.uint8]  # 0 none, i + 1 the hue of slot i, N + 1 a hue that no body has
+    strong: Bools  # whether the owner's colour is strong enough to be a body
+    palette: Palette
+
+    def share(self, slot: int, at: tuple[NDArray[np.int64], ...]) -> Singles:
+        """Return which share of the pixels `at` (indices t, v, u) the body of a slot covers, 0 to 1."""
+        level, bleach = np.float32(self.palette.chroma[slot]), np.float32(self.palette.bleach[slot])
+        chroma, ground = self.chroma[at], self.background[at]
+        left = (self.grey[at] - chroma * bleach) / np.maximum(ground, _DARK)
+        by_chroma = chroma / (np.float32(0.85) * level)
+        share = np.where(ground > _DARK, 1 - left, by_chroma)
+        # shading takes at most half of the chroma: less of it cannot be a covered pixel
+        share = np.clip(np.minimum(share, chroma / (np.float32(0.5) * level)), 0.0, 1.0)
+        return np.where(self.owner[at] == slot + 1, share, np.float32(0)).astype(np.float32)
+
+
+def gather(clip: Colours, palette: Palette) -> Evidence:
+    """Return the evidence of a clip under its palette."""
+    slots = len(palette.hue)
+    degrees = np.arange(361) + 0.5
+    lut = np.full(361, slots + 1, np.uint8)
+    away = np.stack([np.abs(turn(degrees, float(h))) for h in palette.hue])
+    nearest = away.argmin(0)
+    inside = away.min(0) <= palette.spread[nearest]
+    lut[inside] = nearest[inside] + 1
+    owner = np.where(clip.chroma > FAINT / 2, lut[clip.hue.astype(np.int16)], 0).astype(np.uint8)
+    least = np.maximum(STRONG * np.append(palette.chroma, palette.chroma.min()), FAINT)
+    level = np.concatenate([[np.inf], least]).astype(np.float32)
+    strong = clip.chroma > level[owner]
+    ground = _background(clip, float(palette.chroma.min()))
+    return Evidence(clip.grey, clip.chroma, clip.hue, ground, owner, strong, palette)
+
+
+def _background(clip: Colours, level: float) -> Singles:
+    """Return the mean grey of the uncoloured pixels around each pixel; 1 where there are none."""
+    width = 2 * max(2, round(clip.grey.shape[1] / 40)) + 1
+    plain = np.maximum(0, 1 - clip.chroma * np.float32(4 / level))
+    size = (1, width, width)
+    count = ndimage.uniform_filter(plain, size, mode="nearest")
+    total = ndimage.uniform_filter(plain * clip.grey, size, mode="nearest")
+    enough = count > 0.5 / width**2
+    return np.where(enough, total / np.where(enough, count, 1), 1).astype(np.float32)

@@ -1,0 +1,180 @@
+"""Where a body is: its known outline laid over the pixels that can tell.
+
+First a bank of outlines, shifted and turned, is compared with a coarse picture; then Gauss-Newton steps
+move the outline until its soft edge agrees with the shares of the pixels on it. Pixels behind a static
+body, under another body or outside the image have no weight, so a body half hidden is not pulled towards
+its visible half. All frames of a body are fitted at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wmeval.perceive.outline import Lens, Outline, outline, reach, symmetry
+from wmeval.scene import Body
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Ints = NDArray[np.int64]
+_COARSE_PX = 4.5  # radius of a body in the coarse picture
+_PRIOR = 0.02  # weight of "where the search found it", in fully informative pixels
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Square windows (F, P * P) around one body: shares, weights, and pixel coordinates."""
+
+    share: Singles
+    weight: Singles  # 0 = tells nothing
+    x: Singles  # (F, P * P) px, pixel centres
+    y: Singles
+    side: int  # P
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Fitted centres and angles of one body in F frames."""
+
+    pixel: Floats  # (F, 2)
+    angle: Floats  # (F,) rad, of the body's own x axis, up to its symmetry
+    covariance: Floats  # (F, 3, 3) of u, v [px] and angle [rad]
+    distance: Singles  # (F, P * P) of each pixel from the outline
+    softness: float  # px, width of an edge
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What is known of a body in F frames: shape, camera, plane."""
+
+    body: Body
+    lens: Lens
+    y: Floats  # (F,) m
+
+    def outline(self, pixel: Floats, angle: Floats) -> Outline:
+        """Return the silhouettes at pixels (F, 2) and angles (F,)."""
+        return outline(self.body, self.lens, pixel, angle, self.y)
+
+    def size(self, pixel: Floats) -> Floats:
+        """Return the radius [px] of the circle around the silhouettes, (F,)."""
+        centre = self.lens.on_plane(pixel, self.y)
+        _, depth = self.lens.project(centre[:, None])
+        return self.lens.focal * reach(self.body) / depth[:, 0]
+
+    def area(self, pixel: Floats) -> Floats:
+        """Return the area [px] of the face that the body turns to a camera along y, (F,)."""
+        centre = self.lens.on_plane(pixel, self.y)
+        _, depth = self.lens.project(centre[:, None])
+        size = self.body.size
+        disc = self.body.shape == "sphere" or symmetry(self.body) == 0.0
+        face = np.pi * size[0] ** 2 if disc else 4 * size[0] * size[-1]
+        return face * (self.lens.focal / depth[:, 0]) ** 2
+
+    def take(self, rows: Ints) -> Geometry:
+        """Return the geometry of some of the frames."""
+        return Geometry(self.body, self.lens.take(rows), self.y[rows])
+
+
+def soft(distance: Singles, width: float) -> Singles:
+    """Return the share of a pixel that lies within an outline at a signed distance [px].
+
+    >>> soft(np.array([-1, 0, .25, 1], np.float32), 1.0).tolist()
+    [1.0, 0.5, 0.25, 0.0]
+    """
+    share: Singles = np.clip(np.float32(0.5) - distance / np.float32(width), 0, 1)
+    return share
+
+
+def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) -> tuple[Floats, Floats]:
+    """Return the centres (F, 2) [px] and angles (F,) of the best of a bank of outlines.
+
+    `near` (F, 2) are first guesses that the centre lies within about a radius of; `angle` (F,) is kept
+    for bodies that look the same from all sides.
+    """
+    period = symmetry(geometry.body)
+    middle = len(near) // 2
+    one = geometry.take(np.array([middle]))
+    size = float(geometry.size(near).max())
+    by = max(1, round(size / _COARSE_PX))
+    side = patches.side // by
+    far = int(np.ceil(0.9 * size / by))
+    turns = np.arange(0.0, period, np.deg2rad(18.0)) if period else angle[:1]
+    wide = side + 2 * far
+    # one large picture of the outline per angle; every shift is a window into it
+    grid = (np.arange(wide) - (wide - 1) / 2) * by
+    x, y = (a.ravel()[None].astype(np.float32) for a in np.meshgrid(grid, grid))
+    home = near[middle : middle + 1]
+    bank = []
+    for turned in turns:
+        shape = one.outline(home, np.array([turned]))
+        d, _, _ = shape.distance(x + np.float32(home[0, 0]), y + np.float32(home[0, 1]))
+        picture = soft(d, 1.3 * by).reshape(wide, wide)
+        windows = np.lib.stride_tricks.sliding_window_view(picture, (side, side))
+        bank.append(windows.reshape(-1, side * side))
+    shapes = np.concatenate(bank)  # (angles * shifts, side^2)
+
+    def pool(a: Singles) -> Singles:
+        cut = a.reshape(-1, patches.side, patches.side)[:, : side * by, : side * by]
+        pooled: Singles = cut.reshape(-1, side, by, side, by).mean((2, 4)).reshape(-1, side * side)
+        return pooled
+
+    steps = (far - np.arange(2 * far + 1)) * by
+    down, right = (a.ravel() for a in np.meshgrid(steps, steps, indexing="ij"))
+    cost = pool(patches.weight) @ (shapes * shapes).T - 2 * (pool(patches.weight * patches.share) @ shapes.T)
+    # the middle of the window that was cut is not exactly the first guess
+    x0 = patches.x.reshape(-1, patches.side, patches.side)[:, 0, : side * by].mean(-1)
+    y0 = patches.y.reshape(-1, patches.side, patches.side)[:, : side * by, 0].mean(-1)
+    pull = 0.002 * (np.tile(right, len(turns)) ** 2 + np.tile(down, len(turns)) ** 2) / by**2
+    best = (cost + pull.astype(np.float32)).argmin(1)
+    shift = best % len(right)
+    pixel = np.stack([x0 + right[shift], y0 + down[shift]], -1).astype(np.float64)
+    return pixel, np.asarray(turns, dtype=np.float64)[best // len(right)] if period else angle.copy()
+
+
+def refine(
+    patches: Patches, geometry: Geometry, pixel: Floats, angle: Floats, widths: tuple[float, ...]
+) -> Fits:
+    """Return the outlines after one Gauss-Newton step for each edge width [px], the last one the true one."""
+    turning = symmetry(geometry.body) > 0
+    sign = np.where(geometry.lens.axes[:, 2, 1] < 0, -1.0, 1.0).astype(np.float32)[:, None]
+    start, home = pixel, angle
+    size = geometry.size(pixel)
+    pixel, angle = pixel.copy(), angle.copy()
+    scale = np.stack([np.ones_like(size), np.ones_like(size), 1 / size], -1)  # angle in px at the rim
+    for step, width in enumerate((*widths, widths[-1])):
+        shape = geometry.outline(pixel, angle)
+        distance, nx, ny = shape.distance(patches.x, patches.y)
+        residual = patches.share - soft(distance, width)
+        edge = (np.abs(distance) < width / 2) * patches.weight
+        columns = [nx / np.float32(width), ny / np.float32(width)]
+        if turning:
+            dx = patches.x - pixel[:, :1].astype(np.float32)
+            dy = patches.y - pixel[:, 1:].astype(np.float32)
+            columns.append(
+                sign * (nx * dy - ny * dx) / (np.float32(width) * size[:, None].astype(np.float32))
+            )
+        jacobian = np.stack(columns, 1)  # (F, 2 or 3, P^2)
+        weighted = jacobian * edge[:, None]
+        normal = (weighted @ np.swapaxes(jacobian, 1, 2)).astype(np.float64)
+        prior = np.eye(len(columns)) * (_PRIOR / width)
+        if step == len(widths):
+            break
+        offset = np.stack([start[:, 0] - pixel[:, 0], start[:, 1] - pixel[:, 1], (home - angle) * size], -1)
+        right = (weighted @ residual[..., None])[..., 0].astype(np.float64)
+        right += offset[:, : len(columns)] * (_PRIOR / width)
+        move = np.linalg.solve(normal + prior, right[..., None])[..., 0]
+        move *= np.minimum(1.0, width / np.maximum(np.abs(move).max(-1), 1e-9))[:, None]
+        pixel += move[:, :2]
+        if turning:
+            angle += move[:, 2] / size
+    # the scatter of the edge pixels about the outline, never better than the quarter steps of their shares
+    spread = (edge * residual**2).sum(-1) / np.maximum(edge.sum(-1) - len(columns), 1.0)
+    inverse = np.linalg.inv(normal + prior) * np.maximum(spread, 0.05**2).astype(np.float64)[:, None, None]
+    covariance = np.full((len(pixel), 3, 3), 0.0)
+    covariance[:, : len(columns), : len(columns)] = inverse
+    covariance *= scale[:, :, None] * scale[:, None, :]
+    if not turning:
+        covariance[:, 2, 2] = np.inf
+    return Fits(pixel, angle, covariance, distance, widths[-1])

@@ -1,0 +1,169 @@
+"""One body in one clip: which component it is, where its outline lies, and whether that is to be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wmeval.camera import View
+from wmeval.perceive.blobs import choose, components
+from wmeval.perceive.evidence import Evidence
+from wmeval.perceive.fit import Fits, Geometry, Patches, refine, search, soft
+from wmeval.perceive.hiding import hidden
+from wmeval.perceive.outline import Lens, depth_reach, start_turn, symmetry
+from wmeval.perceive.window import Cover, cut
+from wmeval.scene import Body, Scene
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+LEAST_SHARE = 0.1  # of its silhouette that a body must show to be found
+LEAST_AREA = 2.5  # px that it must show
+LEAST_CONFIDENCE = 0.3  # agreement of outline and pixels that it must reach
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A body in the F frames where a component of its hue was seen; `edge` NaN = cannot be told."""
+
+    slot: int
+    geometry: Geometry
+    rows: Ints  # (F,) frames
+    component: Bools  # (T, H, W) pixels of the chosen components
+    behind: Bools  # (T or 1, H, W) pixels that a static body hides
+    pixel: Floats  # (F, 2) px
+    angle: Floats  # (F,) rad
+    edge: Floats  # (F,) width of its edge [px]
+    expected: float  # px, the area of the whole silhouette in mid image
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is said of a body in the F frames of its Sight; `explained` are the pixels it accounts for."""
+
+    found: Bools  # (F,)
+    fits: Fits
+    visible: Floats  # (F,) share of the silhouette
+    area: Floats  # (F,) px
+    confidence: Floats  # (F,)
+    hue: Floats  # (F,) degrees
+    explained: Bools  # (T, H, W)
+
+
+def plane(body: Body, times: Floats) -> Floats:
+    """Return the y [m] of the plane that a body is taken to move in, (T,)."""
+    return body.position[1] + body.velocity[1] * times
+
+
+def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidence, nearest: Floats) -> Sight:
+    """Find the component of a body in each frame and lay its outline over it, for edges of unknown width."""
+    body = scene.moving[slot]
+    y = plane(body, times)
+    lens = Lens.of(scene.camera, view, times)
+    whole = Geometry(body, lens, y)
+    middle = np.broadcast_to(lens.centre, (len(times), 2))
+    size, expected = whole.size(middle), whole.area(middle)
+    blobs = components((evidence.owner == slot + 1) & evidence.strong)
+    blobs = blobs.only(blobs.area >= np.maximum(LEAST_AREA / 2, LEAST_SHARE / 2 * expected[blobs.frame]))
+    # where the scene starts is only used to choose between components, never as a position
+    start = lens.take(np.zeros(1, np.int64)).project(np.array(body.position)[None, None])[0][0, 0]
+    chosen = choose(blobs, len(times), expected, float(size.max()), start if times[0] < 1e-6 else None)
+    rows = np.flatnonzero(chosen >= 0)
+    towards = np.sign(lens.eye[:, 1] - y)
+    behind = hidden(nearest, scene, view, times, y + towards * depth_reach(body))
+    geometry = whole.take(rows)
+    pixel, angle = blobs.centre[chosen[rows]], np.full(len(rows), start_turn(body)[1])
+    edge = np.full(len(rows), np.nan)
+    if len(rows):
+        cover, big = Cover.of(behind, 1), float(size.max())
+        patches = cut(evidence, cover, slot, rows, pixel, int(np.ceil(1.9 * big)) + 3)
+        pixel, angle = search(patches, geometry, pixel, angle)
+        patches = cut(evidence, cover, slot, rows, pixel, int(np.ceil(1.3 * big)) + 4)
+        rough = max(1.0, big / 6)
+        fits = refine(patches, geometry, pixel, angle, (2 * rough, rough, max(1.5, rough / 2), 1.2, 1.2))
+        pixel, angle = fits.pixel, fits.angle
+        edge = _edge_width(patches, fits, expected[rows])
+    return Sight(
+        slot, geometry, rows, blobs.pixels(chosen[rows]), behind, pixel, angle, edge, float(expected[0])
+    )
+
+
+def _edge_width(patches: Patches, fits: Fits, expected: Floats) -> Floats:
+    """Return how wide [px] the edge of a body is in each frame, NaN where too little of it is seen.
+
+    Along a straight edge that falls linearly over a width b, the integral of share (1 - share) is b / 6.
+    """
+    ring = (np.abs(fits.distance) < 4.0) * patches.weight
+    mixed = (patches.share * (1 - patches.share) * ring).sum(-1)
+    # pixels within half a pixel of the outline are as many as it is long
+    on = np.abs(fits.distance) < 0.5
+    length, clear = on.sum(-1), (on * patches.weight).sum(-1)
+    seen = (patches.share * (fits.distance < 1.5)).sum(-1) > 0.6 * expected
+    width: Floats = np.where(seen & (clear > 0.6 * length), 6 * mixed / np.maximum(clear, 1.0), np.nan)
+    return width
+
+
+def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
+    """Fit once more with the clip's own edge width [px], and judge what is there."""
+    rows, slot, geometry = sight.rows, sight.slot, sight.geometry
+    cover = Cover.of(sight.behind, max(1, round(width / 2)))
+    half = int(np.ceil(float(geometry.size(sight.pixel).max()) + width)) + 4
+    patches = cut(evidence, cover, slot, rows, sight.pixel, half)
+    fits = refine(patches, geometry, sight.pixel, sight.angle, (width, width))
+    whole = soft(fits.distance, width)
+    near = fits.distance < 1.0 + width / 2
+    expected, area = whole.sum(-1), (patches.share * near).sum(-1)
+    around = (fits.distance < 2.5 + width / 2) * patches.weight
+    agree = (around * np.minimum(patches.share, whole)).sum(-1)
+    either = (around * np.maximum(patches.share, whole)).sum(-1)
+    confidence = agree / np.maximum(either, 1e-6)
+    visible = np.clip(area / np.maximum(expected, 1e-6), 0.0, 1.0)
+    enough = (visible >= LEAST_SHARE) & (area >= LEAST_AREA)
+    found = enough & (confidence >= LEAST_CONFIDENCE)
+    # a component too small to be the body is still what is left of it; one of a wrong form is not
+    explained = sight.component.copy()
+    explained[rows[enough & ~found]] = False
+    covered = (fits.distance < 2.0 + width / 2) & found[:, None]
+    _paint(explained, rows, patches, covered)
+    hue = _mean_hue(evidence, rows, patches, near)
+    return Seen(
+        found, fits, np.where(enough & ~found, 0.0, visible).astype(np.float64), area.astype(np.float64),
+        confidence.astype(np.float64), hue, explained,
+    )  # fmt: skip
+
+
+def _paint(mask: Bools, rows: Ints, patches: Patches, where: Bools) -> None:
+    f, p = np.nonzero(where)
+    u, v = patches.x[f, p].astype(np.int64), patches.y[f, p].astype(np.int64)
+    inside = (patches.x[f, p] >= 0) & (patches.y[f, p] >= 0) & (u < mask.shape[2]) & (v < mask.shape[1])
+    mask[rows[f[inside]], v[inside], u[inside]] = True
+
+
+def _mean_hue(evidence: Evidence, rows: Ints, patches: Patches, near: Bools) -> Floats:
+    """Return the mean hue [degrees] of a body's pixels, (F,)."""
+    u = np.clip(patches.x.astype(np.int64), 0, evidence.hue.shape[2] - 1)
+    v = np.clip(patches.y.astype(np.int64), 0, evidence.hue.shape[1] - 1)
+    hue = np.deg2rad(evidence.hue[rows[:, None], v, u])
+    weight = patches.share * near
+    turn = np.arctan2((weight * np.sin(hue)).sum(-1), (weight * np.cos(hue)).sum(-1))
+    degrees: Floats = np.rad2deg(turn).astype(np.float64) % 360.0
+    return degrees
+
+
+def continued(angle: Floats, times: Floats, body: Body) -> Floats:
+    """Return angles (F,) [rad] moved by whole symmetries of the body onto one continuous motion.
+
+    The motion starts with the scene's own angle and spin; in (-pi, pi].
+    """
+    period = symmetry(body)
+    last, seen_at, rate = start_turn(body)[1], 0.0, -body.spin[1]
+    out = np.empty_like(angle)
+    for i, (a, now) in enumerate(zip(angle, times, strict=True)):
+        ahead = last + rate * (now - seen_at)
+        a = a + period * np.round((ahead - a) / period)
+        if now > seen_at:
+            rate = (a - last) / (now - seen_at)
+        last, seen_at, out[i] = a, now, a
+    return np.pi - (np.pi - out) % (2 * np.pi)
