@@ -34,3 +34,9 @@ def unknown(kind: str, given: str, known: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(given, names, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names)}"
     return UsageError(f"no {kind} is called {given!r}; {hint} (`wmeval list {kind}s` shows all)")
+
+
+class Interrupted(WmevalError):
+    """The run was asked to stop; what was finished is kept, and the sentence says how to continue."""
+
+    exit_code = 130

@@ -124,7 +124,8 @@ def _context(truth: Truth, view: View) -> Frames:
 
 
 def _median(frames: Frames) -> Frames:
-    return np.rint(np.median(frames, axis=0)).astype(np.uint8)
+    middle: Frames = np.rint(np.median(frames, axis=0)).astype(np.uint8)
+    return middle
 
 
 def _reach_px(scene: Scene, slot: int, view: View) -> float:

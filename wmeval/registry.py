@@ -69,7 +69,8 @@ class Entry:
         except Exception as fault:
             raise UsageError(
                 f"the {kind[:-1]} {self.name!r} of {self.origin} cannot be imported from "
-                f"{self.points[0].value}: {type(fault).__name__}: {fault}; reinstall or uninstall that package"
+                f"{self.points[0].value}: {type(fault).__name__}: {fault}; "
+                "reinstall or uninstall that package"
             ) from fault
 
 
@@ -114,7 +115,8 @@ def load_probe(name: str | Path) -> Probe:
     """
     from wmeval.probe import Probe
 
-    return _load("probes", str(name), Probe)
+    probe: Probe = _load("probes", str(name), Probe)
+    return probe
 
 
 def load_suite(name: str | Path) -> Suite:
@@ -125,14 +127,16 @@ def load_suite(name: str | Path) -> Suite:
     """
     from wmeval.suite import Suite
 
-    return _versioned("suites", str(name), Suite)
+    suite: Suite = _versioned("suites", str(name), Suite)
+    return suite
 
 
 def load_split(name: str | Path) -> Split:
     """Return a split of scenes to train on by "train" or "train@0.1"; see `load_suite`."""
     from wmeval.suite import Split
 
-    return _versioned("splits", str(name), Split)
+    split: Split = _versioned("splits", str(name), Split)
+    return split
 
 
 def load_metric(name: str) -> Metric | SetMetric:

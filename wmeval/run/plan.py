@@ -228,9 +228,8 @@ def _inapplicable(card: Card, view: View, probe: Probe, cases: list[Case]) -> st
         if shown < fewest:
             return f"the model needs {fewest} context frames; a scene shows {shown}"
         if (min(shown, most) - 1) / view.fps < scene.needs_s - 1e-6 and shown > most:
-            return (
-                f"the model sees {most} frames ({(most - 1) / view.fps:g} s); one must look for {scene.needs_s:g} s"
-            )
+            sees = (most - 1) / view.fps
+            return f"the model sees {most} frames ({sees:g} s); one must look for {scene.needs_s:g} s"
         if card.horizon is not None and asked > card.horizon:
             return f"the model predicts {card.horizon} frames; the probe asks for {asked}"
     return ""

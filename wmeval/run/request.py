@@ -1,4 +1,4 @@
-"""A Request is what was asked of a run, in plain values: the same names as in Python and on the command line."""
+"""A Request is what was asked of a run, in plain values, named alike in Python and on the command line."""
 
 from __future__ import annotations
 

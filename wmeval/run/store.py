@@ -48,7 +48,8 @@ class Store:
         Raises:
             EnvironmentFault: the file is damaged.
         """
-        return read_json(self._record(key))
+        record: dict[str, Any] = read_json(self._record(key))
+        return record
 
     def commit(self, key: str, record: Mapping[str, Any]) -> bool:
         """Write a unit's record and return True, or keep the one that is there and return False.
@@ -64,13 +65,17 @@ class Store:
             return False
         return True
 
+    def discard(self, key: str) -> None:
+        """Forget a unit, so that it is done again."""
+        self._record(key).unlink(missing_ok=True)
+
     def put(self, arrays: Arrays) -> str:
         """Keep named arrays and return the digest of their content, names and types included."""
         name = content_digest(arrays)
         path = self._blob(name)
         if not path.exists():
             packed = io.BytesIO()
-            np.savez_compressed(packed, **dict(arrays))
+            np.savez_compressed(packed, **dict(arrays))  # type: ignore[arg-type]
             self._place(path, packed.getvalue())
         return name
 

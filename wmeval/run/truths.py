@@ -95,7 +95,7 @@ def _read(path: Path, scene: Scene) -> Truth:
         return Truth(
             scene,
             about["clock_hz"],
-            *(packed[name] for name in _POSES),
+            **{name: packed[name] for name in _POSES},
             contacts=Contacts(*(packed[f"contacts.{f.name}"] for f in fields(Contacts))),
             realised=about["realised"],
             futures=tuple(

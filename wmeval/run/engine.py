@@ -1,0 +1,261 @@
+"""Plan, compute what is missing, score: the loop that `wmeval run` is.
+
+The same call continues a run that stopped, and does nothing where everything is done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from wmeval import registry
+from wmeval.camera import View
+from wmeval.errors import Interrupted, UsageError
+from wmeval.run.folder import Run
+from wmeval.run.interrupt import draining
+from wmeval.run.machine import machine
+from wmeval.run.plan import Plan, Unit, make_plan, measure_key
+from wmeval.run.policy import exit_code, summary, workers_for
+from wmeval.run.progress import Progress, Tally
+from wmeval.run.request import Request
+from wmeval.run.store import Store, read_json
+
+EXECUTORS = ("local", "inline")
+MANIFEST = "manifest.json"
+Told = Callable[[Progress], None]
+
+
+def run(
+    model: str,
+    suite: str = "quick",
+    probes: Sequence[str] | None = None,
+    weights: str | Path | None = None,
+    options: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    replicates: int = 1,
+    device: str = "auto",
+    executor: str = "local",
+    workers: int | str = "auto",
+    fail_on_error: float = 0,
+    out: str | Path | None = None,
+    dry_run: bool = False,
+    view: View | None = None,
+    progress: Told | None = None,
+) -> Run:
+    """Return the finished run of a model on a suite; see `Request` for what the arguments mean.
+
+    `out` is the run's folder (default: runs/MODEL-SUITE-KEY). Where it holds the same run, only what is
+    missing is computed. With `dry_run` nothing is computed or written: the Run has only its `plan`.
+
+    Raises:
+        UsageError: a name, option or file that is not there, or a folder that holds another run.
+        EnvironmentFault: weights, disk or memory are missing.
+        Interrupted: Ctrl-C; units under way were finished, the message holds the line that continues.
+    """
+    if executor not in EXECUTORS:
+        raise UsageError(f"--executor was given as {executor!r}; expected one of {', '.join(EXECUTORS)}")
+    request = Request(
+        model=_absolute(model), suite=_absolute(suite),
+        probes=tuple(_absolute(p) for p in probes) if probes else None,
+        weights=_located(weights),
+        options=dict(options or {}), limit=limit, seed=seed, replicates=replicates, device=device,
+        executor=executor, workers=workers, fail_on_error=fail_on_error, view=view,
+    )  # fmt: skip
+    tell: Told = progress or (lambda _: None)
+    tell(Progress("plan"))
+    plan = make_plan(request)
+    name = Path(model).stem if model.endswith(".py") or ".py:" in model else model
+    folder = Path(out) if out else Path("runs") / f"{name}-{plan.suite.name}-{plan.short_key}"
+    if dry_run:
+        return Run(folder, plan=plan)
+    store = Store(folder)
+    _claim(store, plan)
+    todo = missing(store, plan)
+    if todo or not _scored(store, plan):
+        _compute(store, plan, todo, tell)
+        from wmeval.run.scoring import write_results
+
+        tell(Progress("score", message="scoring"))
+        write_results(Run(folder, plan=plan), tell)
+    tell(
+        Progress(
+            "done", len(plan.units), len(plan.units), samples_done=plan.samples, samples_total=plan.samples
+        )
+    )
+    return Run(folder, plan=plan)
+
+
+def score(path: str | Path, progress: Told | None = None) -> Run:
+    """Return a run scored again from what it stored; nothing is generated.
+
+    What was not measured, or could not be for want of something on this machine (weights of a metric), is
+    measured now.
+
+    Raises:
+        UsageError: the folder holds no run.
+    """
+    tell: Told = progress or (lambda _: None)
+    opened = Run(path)
+    # the units as they were generated: a newer world would plan others
+    plan = replace(make_plan(Request.from_json(opened.manifest["request"])), units=opened.units)
+    store = opened.store
+    for unit in plan.units:
+        if _measured(store, plan, unit) and _lacking(store, plan, unit):
+            store.discard(_measure_key(store, plan, unit))
+    todo = [u for u in missing(store, plan) if store.has(u.key)]
+    _compute(store, plan, todo, tell, generates=False)
+    from wmeval.run.scoring import write_results
+
+    tell(Progress("score", message="scoring"))
+    write_results(Run(path, plan=plan), tell)
+    return Run(path, plan=plan)
+
+
+def missing(store: Store, plan: Plan) -> list[Unit]:
+    """Return the units that are not generated and measured yet, in the order of the plan."""
+    return [u for u in plan.units if not _measured(store, plan, u)]
+
+
+def _compute(store: Store, plan: Plan, todo: Sequence[Unit], tell: Told, *, generates: bool = True) -> None:
+    """Do the units that are to do, telling how far it is."""
+    if not todo:
+        return
+    from wmeval.run.executors import Executor, Inline, Local
+    from wmeval.run.generate import failed_record
+    from wmeval.run.truths import trim
+    from wmeval.run.worker import Setup
+
+    request = plan.request
+    count, threads = workers_for(plan, len(todo))
+    doing: Executor = Inline() if request.executor == "inline" else Local(count)
+    setup = Setup(
+        str(store.folder.resolve()), request.model, request.weights, request.device, request.options, threads,
+        request.seed, asdict(plan.view), plan.metrics, generates,
+    )  # fmt: skip
+    left = sum(len(u.indices) for u in todo)
+    tally = Tally(len(plan.units), len(plan.units) - len(todo), plan.samples, plan.samples - left)
+    skills = _stored_skills(plan)
+    tell(tally.progress("open", f"opening {plan.card.name} in {count} worker{'s' * (count > 1)}"))
+    begun = time.monotonic()
+    loaded: dict[str, Any] = {}
+
+    def opened(about: dict[str, Any]) -> None:
+        loaded.update(about)
+        _complete_card(store, about["card"])
+        tell(tally.progress("run"))
+
+    with draining(
+        lambda: tell(tally.progress("drain", "finishing the units under way; Ctrl-C again stops now"))
+    ) as stop:
+        try:
+            for outcome in doing.run(setup, todo, opened=opened, stopping=stop.is_set):
+                unit = outcome.unit
+                done = outcome.summary
+                if done is None:
+                    store.event("quarantine", key=unit.key, why=outcome.death)
+                    store.commit(unit.key, failed_record(unit, outcome.death))
+                    from wmeval.run.worker import Worker
+
+                    done = Worker(replace(setup, generates=False)).run(unit)
+                tally.units += 1
+                tally.samples += len(unit.indices)
+                tally.add(unit.probe, done["samples"], skills.get((unit.probe, unit.tag)))
+                tell(tally.progress("run"))
+        finally:
+            store.event(
+                "session", wall_s=round(time.monotonic() - begun, 3), units=tally.units,
+                samples=tally.samples, workers=count, threads=threads, load_s=loaded.get("seconds"),
+                executor=request.executor,
+            )  # fmt: skip
+        trim()
+        if stop.is_set() and tally.units < len(todo):
+            raise Interrupted(
+                f"interrupted with {tally.cached + tally.units} of {tally.total} units done; "
+                f"`{request.command(store.folder)}` continues"
+            )
+
+
+def _measure_key(store: Store, plan: Plan, unit: Unit) -> str:
+    return measure_key(unit, registry.load_probe(unit.given), plan.metrics, store.read(unit.key))
+
+
+def _measured(store: Store, plan: Plan, unit: Unit) -> bool:
+    return store.has(unit.key) and store.has(_measure_key(store, plan, unit))
+
+
+def _lacking(store: Store, plan: Plan, unit: Unit) -> bool:
+    rows = store.read(_measure_key(store, plan, unit))["samples"]
+    return any(cell.get("lacking") for row in rows for cell in row["metrics"].values())
+
+
+def _scored(store: Store, plan: Plan) -> bool:
+    from wmeval.run.scoring import inputs_digest
+
+    path = store.folder / "results.json"
+    return path.exists() and read_json(path).get("inputs") == inputs_digest(store, plan)
+
+
+def _claim(store: Store, plan: Plan) -> None:
+    """Write the manifest, unless the folder holds another run.
+
+    Raises:
+        UsageError: it does.
+    """
+    path = store.folder / MANIFEST
+    fresh = plan.to_json()
+    if path.exists():
+        old = read_json(path)
+        before = Request.from_json(old["request"]).identity
+        differs = [k for k, v in plan.request.identity.items() if before[k] != v]
+        if differs:
+            k = differs[0]
+            raise UsageError(
+                f"{store.folder} holds a run with {k} {before[k]!r}, and {plan.request.identity[k]!r} was "
+                "asked for; give another folder with --out"
+            )
+        if all(old[k] == v for k, v in fresh.items() if k != "card"):
+            return
+    elif store.folder.exists() and any(store.folder.iterdir()):
+        raise UsageError(f"{store.folder} is not empty and holds no run; give another folder with --out")
+    store.write_json(MANIFEST, {**fresh, "machine": machine()})
+
+
+def _complete_card(store: Store, card: Mapping[str, Any] | None) -> None:
+    """Keep what the opened model says of itself: its weights know more than the static card."""
+    manifest = read_json(store.folder / MANIFEST)
+    if card is not None and manifest.get("opened") != card:
+        store.write_json(MANIFEST, {**manifest, "opened": card})
+
+
+def _stored_skills(plan: Plan) -> dict[tuple[str, str], Callable[[float], float]]:
+    """Return error -> skill where an anchor is stored: only those are known before the end."""
+    from wmeval.run.scoring import stored_anchor
+
+    skills: dict[tuple[str, str], Callable[[float], float]] = {}
+    for key in {(u.probe, u.tag, u.given) for u in plan.units}:
+        anchor = stored_anchor(plan.suite, registry.load_probe(key[2]), key[1], plan.view)
+        if anchor is not None and anchor.null > anchor.ceiling:
+            skills[key[0], key[1]] = anchor.value
+    return skills
+
+
+def _located(weights: str | Path | None) -> str | None:
+    """Return weights as a path from the root, so that workers find them."""
+    if weights is None or str(weights).startswith("hf:"):
+        return None if weights is None else str(weights)
+    return str(Path(weights).expanduser().absolute())
+
+
+def _absolute(name: str) -> str:
+    """Return a file's name from the root, so that workers and later commands find it; names stay names."""
+    path, dot, rest = name.partition(".py")
+    if not dot or (rest and not rest.startswith(":")):
+        return name
+    return str(Path(path + dot).expanduser().absolute()) + rest
+
+
+__all__ = ["EXECUTORS", "exit_code", "missing", "run", "score", "summary", "workers_for"]

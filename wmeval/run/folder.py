@@ -1,0 +1,203 @@
+"""A Run is a folder on disk, and what can be read from it, also while another process works on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wmeval.anchor import Anchor
+from wmeval.camera import View
+from wmeval.run.plan import Plan, Unit, draw, measure_key
+from wmeval.run.store import Store, read_json
+from wmeval.tracks import Tracks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wmeval.scene import Case
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What one arm of one sample looked like, at the frames of the run's View.
+
+    `truth` is the context and the true continuation, `predicted` only what the model made of the frames
+    after the `cut` context frames (None where it failed). `tracks` were read from the context and the
+    prediction, `true_tracks` are exact; both lie on the measuring grid (10 Hz), whose times they carry.
+    """
+
+    fps: float
+    cut: int
+    times: NDArray[np.float64]  # (T,) s, of the true frames
+    truth: NDArray[np.uint8]  # (T, H, W, 3)
+    bodies: NDArray[np.uint8]  # (T, H, W) 0 = none, i + 1 = dynamic body i
+    predicted: NDArray[np.uint8] | None  # (T - cut, H, W, 3)
+    tracks: Tracks | None
+    true_tracks: Tracks
+    hues: tuple[float, ...]  # degrees, one a dynamic body
+
+
+class Run:
+    """A run's folder: `results`, `frame()`, `records()`, `clips()`, `manifest`, `status()`.
+
+    Raises:
+        UsageError: the folder holds no run.
+    """
+
+    def __init__(self, path: str | Path, *, plan: Plan | None = None) -> None:
+        self.path = Path(path)
+        self.store = Store(self.path)
+        self.plan = plan  # what was planned just now; None for a run that was only opened
+        if plan is None:
+            read_json(self.path / "manifest.json")
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What was asked, of which model, with which versions, on which machine; and the units."""
+        manifest: dict[str, Any] = read_json(self.path / "manifest.json")
+        return manifest
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The scores, fidelity, implied physics and speed, as in results.json.
+
+        Raises:
+            UsageError: the run has not been scored yet.
+        """
+        results: dict[str, Any] = read_json(self.path / "results.json")
+        return results
+
+    @property
+    def report(self) -> Path:
+        """Where `wmeval report` writes the page."""
+        return self.path / "report.html"
+
+    @cached_property
+    def view(self) -> View:
+        """How the model looks at the scenes."""
+        return View(**self.manifest["view"])
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """The units of the plan."""
+        return tuple(Unit.from_json(u) for u in self.manifest["units"])
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield one dict a finished sample, in the order of the plan.
+
+        Keys: probe, tag, index, case_id, replicate, status (ok, failed, refused, partial), detail, error
+        (bounded, in the probe's unit), value (its unclipped skill, None before scoring), event, found,
+        given_found, measured ("ok" or why nothing could be), arm, implied {name: [value, sigma]},
+        evidence, metrics {name: {mean, curve, reason}}, arms {arm: blobs}, seconds {stage: s}.
+        """
+        anchors = self._anchors()
+        for unit in self.units:
+            for row in self.unit_records(unit):
+                anchor = anchors.get((row["probe"], row["tag"]))
+                row["value"] = anchor.value(row["error"]) if anchor else None
+                yield row
+
+    def unit_records(self, unit: Unit) -> list[dict[str, Any]]:
+        """Return the finished samples of one unit; none where it is not measured yet."""
+        from wmeval import registry
+
+        if not self.store.has(unit.key):
+            return []
+        generated = self.store.read(unit.key)
+        metrics = tuple(self.manifest["metrics"])
+        key = measure_key(unit, registry.load_probe(unit.given), metrics, generated)
+        if not self.store.has(key):
+            return []
+        rows = []
+        for shown, judged in zip(generated["samples"], self.store.read(key)["samples"], strict=True):
+            arms = {a: {**blobs, **judged["arms"].get(a, {})} for a, blobs in shown["arms"].items()}
+            seconds = {**shown["seconds"], **judged["seconds"]}
+            about = {"probe": unit.probe, "tag": unit.tag, "replicate": unit.replicate}
+            rows.append({**about, **shown, **judged, "arms": arms, "seconds": seconds, "value": None})
+        return rows
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a sample: identity, status, error, value, found, and a column a metric."""
+        import pandas as pd
+
+        flat = ("probe", "tag", "index", "case_id", "replicate", "status", "detail", "measured", "error",
+                "value", "event", "found", "given_found")  # fmt: skip
+        rows = []
+        for r in self.records():
+            row = {k: r[k] for k in flat}
+            row |= {f"metric.{n}": m["mean"] for n, m in r["metrics"].items()}
+            row |= {f"implied.{n}": v[0] for n, v in r["implied"].items()}
+            row |= {f"seconds.{n}": s for n, s in r["seconds"].items()}
+            rows.append(row)
+        return pd.DataFrame(rows, columns=None if rows else list(flat))
+
+    def case(self, record: Mapping[str, Any]) -> Case:
+        """Return the case that a record answers, drawn again."""
+        from wmeval import registry
+
+        given = next(u.given for u in self.units if u.probe == record["probe"])
+        return draw(registry.load_probe(given), record["tag"], record["index"])
+
+    def clips(self, record: Mapping[str, Any], arm: str | None = None) -> Clips:
+        """Return the videos and tracks of a record, of the arm that went worst unless one is named.
+
+        Raises:
+            EnvironmentFault: a blob is missing or damaged.
+        """
+        name = arm or record["arm"]
+        blobs = record["arms"][name]
+        scene = self.case(record).arms[name]
+        truth = self.store.get(blobs["truth"])
+        predicted = self.store.get(blobs["prediction"])["frames"] if blobs["prediction"] else None
+        kept = self.store.get(blobs["tracks"])
+
+        def tracks(prefix: str) -> Tracks:
+            arrays = {k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)}
+            return Tracks(names=scene.names, camera=scene.camera, view=self.view, **arrays)
+
+        return Clips(
+            self.view.fps, blobs["shown"], truth["times"], truth["frames"], truth["bodies"], predicted,
+            tracks("seen.") if "seen.times" in kept else None, tracks("true."),
+            tuple(float(b.hue or 0.0) for b in scene.moving),
+        )  # fmt: skip
+
+    def status(self) -> dict[str, Any]:
+        """Return how far the run has come: state, units, samples, failures, how to continue."""
+        from wmeval.run.request import Request
+
+        units = self.units
+        rows = [row for unit in units for row in self.unit_records(unit)]
+        measured = sum(1 for unit in units if self.unit_records(unit))
+        scored = (self.path / "results.json").exists()
+        complete = measured == len(units)
+        state = "complete" if complete and scored else "unscored" if complete else "unfinished"
+        request = Request.from_json(self.manifest["request"])
+        return {
+            "run": str(self.path),
+            "model": request.model,
+            "suite": self.manifest["suite"],
+            "state": state,
+            "units": f"{measured} of {len(units)}",
+            "samples": f"{len(rows)} of {sum(len(u.indices) for u in units)}",
+            "failed": sum(r["status"] != "ok" for r in rows),
+            "partial": self.manifest["partial"],
+            "nondeterminism": len(self.store.events("nondeterminism")),
+            "continue": "" if complete and scored else request.command(self.path),
+        }
+
+    def _anchors(self) -> dict[tuple[str, str], Anchor]:
+        if not (self.path / "results.json").exists():
+            return {}
+        rows = [r for r in self.results["scores"] if r["null"] is not None and r["null"] > r["ceiling"]]
+        return {
+            (r["probe"], r["tag"]): replace(_BLANK, null=r["null"], ceiling=r["ceiling"]) for r in rows
+        }  # fmt: skip
+
+
+_BLANK = Anchor("", "", View(), null=1.0, ceiling=0.0, n=0)

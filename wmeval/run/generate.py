@@ -1,0 +1,217 @@
+"""The generate stage: from case numbers to predicted frames, with whatever goes wrong told, not hidden.
+
+The worker draws the cases again from their numbers, simulates, shows and asks; the model is dictated its
+seeds. A model that raises, answers in a wrong shape or returns NaN fails on that sample alone.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from wmeval.camera import View
+from wmeval.errors import EnvironmentFault
+from wmeval.model import Generates, Observation, Prediction, Status, WorldModel
+from wmeval.probe import Probe
+from wmeval.references import Reference
+from wmeval.run.plan import Unit, draw
+from wmeval.run.store import Store
+from wmeval.run.truths import truth_of
+from wmeval.seeds import sample_seed
+from wmeval.truth import Truth
+from wmeval.world import frame_split, observe, render
+
+TRACE_LINES = 12
+
+
+@dataclass
+class Asked:
+    """One arm of one case on its way through the stage."""
+
+    case: int  # position in the unit
+    arm: str
+    truth: Truth
+    observation: Observation
+    blob: str  # digest of the true frames
+    seed: int
+    shown: int  # context frames in the scene; the model may see fewer
+    answer: Prediction = field(default_factory=lambda: Prediction(status=Status("failed", "was not asked")))
+
+
+@dataclass
+class Sample:
+    """One case of the unit: its arms, or why there are none, and where the time went."""
+
+    arms: dict[str, Asked] = field(default_factory=dict)
+    fault: str = ""
+    seconds: dict[str, float] = field(default_factory=lambda: {"simulate": 0.0, "render": 0.0, "model": 0.0})
+
+
+def generate(
+    unit: Unit, probe: Probe, model: WorldModel | Reference, view: View, run_seed: int, store: Store
+) -> dict[str, Any]:
+    """Return the record of a unit; its blobs are in the store.
+
+    Raises:
+        EnvironmentFault: the cases drawn here are not the planned ones, or the disk is full.
+    """
+    samples = [_show(unit, i, probe, model, view, run_seed, store) for i in range(len(unit.indices))]
+    asked = [a for s in samples for a in s.arms.values()]
+    groups: dict[Any, list[Asked]] = {}
+    for one in asked:  # a batch shares shapes and horizon; its members are fixed by the plan
+        groups.setdefault((one.observation.frames.shape, one.observation.horizon), []).append(one)
+    for group in groups.values():
+        for start in range(0, len(group), model.card.max_batch):
+            batch = group[start : start + model.card.max_batch]
+            begun = time.perf_counter()
+            answers = ask(model, batch, view)
+            spent = (time.perf_counter() - begun) / len(batch)
+            for one, answer in zip(batch, answers, strict=True):
+                one.answer = answer
+                samples[one.case].seconds["model"] += spent
+    return {
+        "stage": "generate",
+        "unit": unit.to_json(),
+        "samples": [_record(unit, i, s, store) for i, s in enumerate(samples)],
+    }
+
+
+def failed_record(unit: Unit, why: str) -> dict[str, Any]:
+    """Return the record of a unit that no worker survives."""
+    samples = [Sample(fault=why) for _ in unit.indices]
+    return {
+        "stage": "generate",
+        "unit": unit.to_json(),
+        "samples": [_record(unit, i, s, None) for i, s in enumerate(samples)],
+    }
+
+
+def ask(model: WorldModel | Reference, batch: list[Asked], view: View) -> list[Prediction]:
+    """Return one checked answer for each; a batch that raises is asked again one by one."""
+    try:
+        answers = _answers(model, batch, view)
+    except EnvironmentFault:
+        raise
+    except Exception:
+        if len(batch) > 1:
+            return [ask(model, [one], view)[0] for one in batch]
+        return [Prediction(status=Status("failed", f"the model raised\n{_trace()}"))]
+    if not isinstance(answers, list) or len(answers) != len(batch):
+        got = f"{len(answers)}" if isinstance(answers, list) else f"a {type(answers).__name__}"
+        why = (
+            f"the model answered {len(batch)} observations with {got}; expected a list of as many Predictions"
+        )
+        return [Prediction(status=Status("failed", why)) for _ in batch]
+    return [check(answer, one.observation) for answer, one in zip(answers, batch, strict=True)]
+
+
+def check(answer: Any, observation: Observation) -> Prediction:
+    """Return the answer as it is, or as failed with the sentence that says what was expected."""
+    wanted = (observation.horizon, *observation.frames.shape[1:])
+
+    def fail(got: str) -> Prediction:
+        why = f"the model returned {got}; expected frames {wanted} uint8"
+        return Prediction(status=Status("failed", why))
+
+    if not isinstance(answer, Prediction):
+        return fail(f"a {type(answer).__name__} instead of a Prediction")
+    if answer.status.state in ("failed", "refused"):
+        return replace(answer, frames=None)
+    frames = answer.frames
+    if not isinstance(frames, np.ndarray):
+        return fail("no frames")
+    if frames.dtype != np.uint8:
+        bad = ""
+        if np.issubdtype(frames.dtype, np.floating) and not np.isfinite(frames).all():
+            bad = f", {int((~np.isfinite(frames)).sum())} of its values NaN or infinite"
+        return fail(f"{frames.dtype} frames {frames.shape}{bad}")
+    if frames.shape != wanted:
+        short = frames.shape[1:] == wanted[1:] and len(frames) < wanted[0]
+        if answer.status.state == "partial" and short:
+            return answer
+        return fail(f"frames {frames.shape}")
+    return answer
+
+
+def _answers(model: WorldModel | Reference, batch: list[Asked], view: View) -> list[Prediction]:
+    if isinstance(model, Reference):
+        return [
+            model.predict(a.truth, view, a.observation.horizon, np.random.Generator(np.random.PCG64(a.seed)))
+            for a in batch
+        ]
+    if not isinstance(model, Generates):
+        raise TypeError(f"{type(model).__name__} has no generate(batch, seeds), though its card says so")
+    return model.generate([a.observation for a in batch], [a.seed for a in batch])
+
+
+def _show(
+    unit: Unit, position: int, probe: Probe, model: WorldModel | Reference, view: View, run_seed: int,
+    store: Store,
+) -> Sample:  # fmt: skip
+    sample = Sample()
+    index, wanted = unit.indices[position], unit.case_ids[position]
+    case = draw(probe, unit.tag, index)
+    if case.case_id != wanted:
+        raise EnvironmentFault(
+            f"case {index} of {unit.probe} is {case.case_id[:12]} here and {wanted[:12]} in the plan: the "
+            "code or numpy differs between the processes; use one environment and run again"
+        )
+    seed = sample_seed(run_seed, unit.probe, case.case_id, unit.replicate)
+    try:
+        for name, scene in case.arms.items():
+            begun = time.perf_counter()
+            truth = truth_of(scene, probe.futures)
+            sample.seconds["simulate"] += time.perf_counter() - begun
+            begun = time.perf_counter()
+            context, ahead = frame_split(scene, view, probe.horizon_s)
+            times = np.concatenate([context, ahead])
+            rendered = render(truth, view, times)
+            observation = observe(truth, view, probe.horizon_s, rendered=rendered)
+            sample.seconds["render"] += time.perf_counter() - begun
+            blob = store.put({"times": times, "frames": rendered.frames, "bodies": rendered.bodies})
+            shown = _trimmed(observation, model.card.context[1])
+            sample.arms[name] = Asked(position, name, truth, shown, blob, seed, len(context))
+    except EnvironmentFault:
+        raise
+    except Exception:
+        sample.arms.clear()
+        sample.fault = f"the probe's scene could not be made\n{_trace()}"
+    return sample
+
+
+def _trimmed(observation: Observation, most: int) -> Observation:
+    """Return the observation with only its last `most` context frames."""
+    extra = len(observation.frames) - most
+    if extra <= 0:
+        return observation
+    return replace(observation, frames=observation.frames[extra:], actions=observation.actions[extra:])
+
+
+def _record(unit: Unit, position: int, sample: Sample, store: Store | None) -> dict[str, Any]:
+    arms: dict[str, Mapping[str, Any]] = {}
+    for name, one in sample.arms.items():
+        frames = one.answer.frames
+        arms[name] = {
+            "status": one.answer.status.state,
+            "detail": one.answer.status.detail,
+            "truth": one.blob,
+            "prediction": store.put({"frames": frames}) if frames is not None and store else None,
+            "shown": one.shown,
+            "asked": one.observation.horizon,
+        }
+    return {
+        "index": unit.indices[position],
+        "case_id": unit.case_ids[position],
+        "fault": sample.fault,
+        "arms": arms,
+        "seconds": {k: round(v, 6) for k, v in sample.seconds.items()},
+    }
+
+
+def _trace() -> str:
+    return "".join(traceback.format_exc().splitlines(keepends=True)[-TRACE_LINES:])

@@ -1,0 +1,38 @@
+"""What a number was made on: versions and machine, for the manifest."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+MATTERS = ("wmeval", "numpy", "scipy", "pybullet", "torch", "torchvision", "torchmetrics", "lpips")
+
+
+def machine() -> dict[str, Any]:
+    """Return versions of what numbers depend on, and the machine; imports none of it."""
+    versions = {}
+    for name in MATTERS:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "absent"
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as info:
+            for line in info:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()

@@ -1,0 +1,208 @@
+"""The measure stage: from frames to Tracks, from Tracks to the probe's error, from frames to fidelity.
+
+It reads only what the generate stage kept, and can be done again without the model.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wmeval import registry
+from wmeval.camera import View
+from wmeval.errors import EnvironmentFault
+from wmeval.metric import Features, Metric, SetMetric
+from wmeval.perceive import track
+from wmeval.probe import Probe
+from wmeval.run.plan import Unit, draw
+from wmeval.run.store import Store
+from wmeval.run.truths import truth_of
+from wmeval.scene import Case
+from wmeval.tracks import Tracks
+from wmeval.world import exact_tracks, visibility
+
+GRID_HZ = 10.0  # scores are taken here, whatever the model's frame rate
+SEEN_SHARE = 0.25  # of a silhouette: from here on a body counts as one that perception must find
+CHROMA = 60  # max - min of sRGB, 0 to 255: statics are grey, so more colour than this is a body
+TRACE_LINES = 12
+_ARRAYS = tuple(f.name for f in fields(Tracks) if f.name not in ("names", "camera", "view"))
+Frames = NDArray[np.uint8]
+
+
+def measure(
+    unit: Unit, probe: Probe, view: View, metrics: Sequence[str], generated: Mapping[str, Any], store: Store
+) -> dict[str, Any]:
+    """Return the record of a unit's measurement; its blobs are in the store."""
+    return {
+        "stage": "measure",
+        "unit": unit.to_json(),
+        "samples": [_sample(unit, probe, view, metrics, shown, store) for shown in generated["samples"]],
+    }
+
+
+def on_grid(times: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return which frames are the nearest to each point of the measuring grid, each once.
+
+    >>> on_grid(np.arange(6) / 25).tolist()
+    [0, 2, 5]
+    """
+    ticks = np.arange(int(np.floor(times[-1] * GRID_HZ + 1e-6)) + 1) / GRID_HZ
+    nearest = np.abs(times[None, :] - ticks[:, None]).argmin(axis=1)
+    return np.unique(nearest)
+
+
+def coloured(frames: Frames) -> NDArray[np.bool_]:
+    """Return which pixels (T, H, W) show a body by their colour, wherever it is."""
+    bright = frames.astype(np.int16)
+    shown: NDArray[np.bool_] = bright.max(axis=-1) - bright.min(axis=-1) > CHROMA
+    return shown
+
+
+def _sample(
+    unit: Unit, probe: Probe, view: View, metrics: Sequence[str], shown: Mapping[str, Any], store: Store
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "status": "failed", "detail": shown["fault"], "error": probe.worst, "event": 0.0, "measured": "",
+        "arm": next(iter(shown["arms"]), ""), "found": 0.0, "given_found": None, "implied": {},
+        "evidence": {}, "metrics": {}, "features": None, "arms": {},
+        "seconds": {"perceive": 0.0, "measure": 0.0},
+    }  # fmt: skip
+    bad = {a: r for a, r in shown["arms"].items() if r["status"] != "ok"}
+    case = draw(probe, unit.tag, shown["index"])
+    if bad:
+        row["arm"], worst = next(iter(bad.items()))
+        row["status"], row["detail"] = worst["status"], worst["detail"] or "no reason was given"
+    if shown["arms"]:
+        try:
+            _judge(row, case, probe, view, shown, store, failed=bool(bad))
+        except EnvironmentFault:
+            raise
+        except Exception:
+            trace = "".join(traceback.format_exc().splitlines(keepends=True)[-TRACE_LINES:])
+            row |= {"status": "failed", "detail": f"the measurement raised\n{trace}", "error": probe.worst}
+    if shown["arms"] and not bad:
+        begun = time.perf_counter()
+        first = next(iter(shown["arms"].values()))
+        row["metrics"], row["features"] = _fidelity(metrics, first, store)
+        row["seconds"]["measure"] += time.perf_counter() - begun
+    row["seconds"] = {k: round(v, 6) for k, v in row["seconds"].items()}
+    return row
+
+
+def _judge(
+    row: dict[str, Any], case: Case, probe: Probe, view: View, shown: Mapping[str, Any], store: Store,
+    *, failed: bool,
+) -> None:  # fmt: skip
+    tracks, truths, found, due = {}, {}, 0, 0
+    for name, scene in case.arms.items():
+        begun = time.perf_counter()
+        blobs = shown["arms"][name]
+        kept = store.get(blobs["truth"])
+        times, cut = kept["times"], blobs["shown"]
+        truth = truths[name] = truth_of(scene, probe.futures)
+        exact = exact_tracks(truth, view, times[on_grid(times)])
+        arrays = {f"true.{k}": getattr(exact, k) for k in _ARRAYS}
+        if blobs["prediction"]:
+            predicted = store.get(blobs["prediction"])["frames"]
+            until = cut + len(predicted)
+            seen = track(np.concatenate([kept["frames"][:cut], predicted]), scene, view, times[:until])
+            tracks[name] = seen.part(_mask(on_grid(times[:until]), until))
+            arrays |= {f"seen.{k}": getattr(tracks[name], k) for k in _ARRAYS}
+            asked = tracks[name].after(scene.cut_s)
+            wanted = visibility(truth, asked.times) >= SEEN_SHARE
+            found += int((asked.found & wanted).sum())
+            due += int(wanted.sum())
+        row["arms"][name] = {"tracks": store.put(arrays)}
+        row["seconds"]["perceive"] += time.perf_counter() - begun
+    if failed:
+        return
+    begun = time.perf_counter()
+    verdict = probe.judge(tracks, truths)
+    measured = verdict.measurement
+    row |= {
+        "status": "ok",
+        "detail": "",
+        "error": verdict.error,
+        "event": verdict.event,
+        "measured": measured.status,
+        "arm": verdict.arm,
+        "found": found / due if due else None,
+        "given_found": min(measured.error, probe.worst) if measured.status == "ok" else None,
+        "implied": {k: [plain(v), plain(s)] for k, (v, s) in measured.implied.items()},
+        "evidence": plain(measured.evidence),
+    }
+    row["seconds"]["measure"] += time.perf_counter() - begun
+
+
+def _fidelity(
+    metrics: Sequence[str], blobs: Mapping[str, Any], store: Store
+) -> tuple[dict[str, Any], str | None]:
+    """Return each metric of one clip as {mean, curve, reason}, and the blob of its set features."""
+    kept = store.get(blobs["truth"])
+    predicted = store.get(blobs["prediction"])["frames"]
+    ahead = slice(blobs["shown"], None)
+    true, bodies = kept["frames"][ahead], (kept["bodies"][ahead] > 0) | coloured(predicted)
+    out: dict[str, Any] = {}
+    features: dict[str, NDArray[Any]] = {}
+    for name in metrics:
+        try:
+            metric = registry.load_metric(name)
+            if isinstance(metric, SetMetric):
+                extract = _extractor(name)
+                if len(true) < extract.min_frames:
+                    why = f"the clip has {len(true)} frames, the extractor needs {extract.min_frames}"
+                    out[name] = {"mean": None, "curve": [], "reason": why}
+                    continue
+                features[f"{name}.true"], features[f"{name}.predicted"] = extract(true), extract(predicted)
+                out[name] = {"mean": None, "curve": [], "reason": ""}
+            else:
+                out[name] = _curve(metric, np.asarray(metric.per_frame(true, predicted, bodies)))
+        except EnvironmentFault as fault:
+            out[name] = {"mean": None, "curve": [], "reason": str(fault), "lacking": True}
+    return out, store.put(features) if features else None
+
+
+def _curve(metric: Metric, values: NDArray[np.float64]) -> dict[str, Any]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        why = "infinite: the frames are equal" if np.isinf(values).any() else metric.undefined
+        return {"mean": None, "curve": plain(values), "reason": why or "undefined on every frame"}
+    return {"mean": float(known.mean()), "curve": plain(values), "reason": ""}
+
+
+@cache
+def _extractor(name: str) -> Features:
+    metric = registry.load_metric(name)
+    assert isinstance(metric, SetMetric)
+    return metric.open_features()
+
+
+def _mask(keep: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
+    mask = np.zeros(length, np.bool_)
+    mask[keep] = True
+    return mask
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON takes it: arrays become lists, NaN and infinity become null."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str) else str(value)

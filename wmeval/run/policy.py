@@ -1,0 +1,73 @@
+"""What a run decides before and after the work: how many workers, what to expect of it, how it ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from wmeval.errors import UsageError
+from wmeval.run.folder import Run
+from wmeval.run.plan import Plan
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """Return what a dry run shows: units in all and still to do, samples, seconds and bytes to expect.
+
+    Seconds come from what this folder has measured so far; None where it has measured nothing.
+    """
+    plan = run.plan
+    if plan is None:
+        raise UsageError("only a run that was just planned has a summary; use status()")
+    todo = [u for u in plan.units if not run.unit_records(u)]
+    left = sum(len(u.indices) for u in todo)
+    sessions = [e for e in run.store.events("session") if e["samples"]]
+    pace = sum(e["wall_s"] for e in sessions) / sum(e["samples"] for e in sessions) if sessions else None
+    pixels = plan.view.height * plan.view.width * 3
+    return {
+        "model": plan.card.name,
+        "suite": plan.suite.key,
+        "folder": str(run.path),
+        "units": len(plan.units),
+        "cached": len(plan.units) - len(todo),
+        "to_run": len(todo),
+        "samples": plan.samples,
+        "samples_to_run": left,
+        "seconds": pace * left if pace else None,
+        "bytes": left * pixels * 40,  # two videos of a few dozen frames, before compression
+        "na": [dict(row) for row in plan.na],
+        "partial": plan.partial,
+        "workers": workers_for(plan, len(todo))[0],
+    }
+
+
+def workers_for(plan: Plan, todo: int) -> tuple[int, int]:
+    """Return how many workers to use and how many threads each has.
+
+    On a CPU one thread a worker: on 2 cores, two workers of one thread finish a suite sooner than one
+    worker of two, since simulating, rendering and perceiving use one thread only.
+    """
+    cores = len(os.sched_getaffinity(0))
+    asked = plan.request.workers
+    if plan.request.executor == "inline":
+        return 1, cores
+    if isinstance(asked, int):
+        count = asked
+    else:
+        wants_gpu = plan.request.device.startswith("cuda") or (
+            plan.request.device == "auto" and not plan.card.reference and Path("/dev/nvidiactl").exists()
+        )
+        count = 1 if wants_gpu else min(cores, 8)
+    count = max(1, min(count, todo or 1))
+    return count, max(1, cores // count)
+
+
+def exit_code(run: Run) -> int:
+    """Return 0 for a complete run, 1 where more samples failed than `fail_on_error` allows.
+
+    `fail_on_error` below 1 is a share of the samples, else a count.
+    """
+    results, threshold = run.results, run.manifest["request"]["fail_on_error"]
+    failed, total = results["failed"], results["samples"]
+    allowed = threshold * total if threshold < 1 else threshold
+    return 0 if results["complete"] and failed <= allowed else 1

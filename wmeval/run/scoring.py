@@ -1,0 +1,307 @@
+"""From records to results.json: skills with intervals, fidelity, implied physics, and where the time went.
+
+Nothing is dropped: a failed sample is the worst case, an empty mean is null with a reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wmeval import registry
+from wmeval.anchor import Anchor
+from wmeval.metric import SetMetric
+from wmeval.probe import Measurement, Probe
+from wmeval.run.code import source_digest
+from wmeval.run.folder import Run
+from wmeval.run.measure import plain
+from wmeval.run.plan import SCHEMA, Plan, measure_key
+from wmeval.run.progress import Progress
+from wmeval.run.store import Store
+from wmeval.seeds import digest
+from wmeval.stats import mean_score, skill_score
+from wmeval.suite import Suite
+
+Record = Mapping[str, Any]
+LEAST_N = 8  # below that no interval is given
+CLASSES = ("simulate", "render", "model", "perceive", "measure")
+
+
+def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
+    """Score the records of a run, write results.json and return it."""
+    plan = run.plan
+    assert plan is not None
+    records = list(run.records())
+    suite, view = plan.suite, plan.view
+    probes = {u.probe: registry.load_probe(u.given) for u in plan.units}
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record["probe"], record["tag"]].append(record)
+    scores = []
+    for key in dict.fromkeys((u.probe, u.tag) for u in plan.units):
+        probe, tag = probes[key[0]], key[1]
+        if stored_anchor(suite, probe, tag, view) is None:
+            tell(Progress("anchors", message=f"no stored anchor fits {probe.key} at this view; making one"))
+        scores.append(_score(probe, tag, groups[key], _anchor(suite, probe, tag, view)))
+    results = {
+        "schema": SCHEMA,
+        "inputs": inputs_digest(run.store, plan),
+        "model": {
+            "name": plan.card.name,
+            "version": plan.card.version,
+            "weights": plan.weights,
+            "options": dict(plan.request.options),
+            "reference": plan.card.reference,
+        },
+        "suite": suite.key,
+        "card": run.manifest.get("opened") or run.manifest["card"],
+        "complete": len(records) == plan.samples,
+        "partial": plan.partial,
+        "samples": plan.samples,
+        "failed": sum(r["status"] != "ok" for r in records),
+        "nondeterminism": len(run.store.events("nondeterminism")),
+        "scores": scores,
+        "fidelity": fidelity(plan, records, run.store),
+        "planning": [],
+        "implied": [
+            row for key, rows in groups.items() for row in implied(run, probes[key[0]], key[1], rows)
+        ],
+        "speed": speed(records, run.store.events("session")),
+        "na": [dict(row) for row in plan.na],
+    }
+    run.store.write_json("results.json", plain(results))
+    return results
+
+
+def inputs_digest(store: Store, plan: Plan) -> str:
+    """Return the digest of all that results.json is made from, so that it is made again when that changes."""
+    keys = []
+    for unit in plan.units:
+        if store.has(unit.key):
+            key = measure_key(unit, registry.load_probe(unit.given), plan.metrics, store.read(unit.key))
+            keys.append([unit.key, key, store.has(key)])
+    code = source_digest("wmeval.run.scoring", "wmeval.stats", "wmeval.anchor", "wmeval.calibrate")
+    return digest([keys, plan.to_json()["na"], plan.partial, code, _anchors_digest(plan.suite)])
+
+
+def stored_anchor(suite: Suite, probe: Probe, tag: str, view: Any) -> Anchor | None:
+    """Return the anchor that ships with the suite for this probe, tag and View, if there is one."""
+    from wmeval.calibrate import stored_anchor as stored
+
+    anchor: Anchor | None = stored(suite, probe, tag, view)
+    return anchor
+
+
+def implied(run: Run, probe: Probe, tag: str, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return {probe, tag, name, value, lo, hi, n, reason} of each physical quantity that the model has.
+
+    The value is the median over cases, the interval that of the binomial order statistics, which holds
+    whatever the distribution. What a probe reduces from all its cases comes with its own interval.
+    """
+    found: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        for name, (value, _) in record["implied"].items():
+            if value is not None:
+                found[name].append(value)
+    rows = []
+    for name, values in found.items():
+        lo, hi = median_interval(values)
+        rows.append({"name": name, "value": float(np.median(values)), "lo": lo, "hi": hi, "n": len(values)})
+    if probe.reduce is not None and records:
+        cases = [run.case(r) for r in records]
+        for name, value in probe.reduce(cases, [_measurement(r) for r in records]).items():
+            rows.append({"name": name, "n": len(records), **_reduced(value)})
+    return [{"probe": probe.key, "tag": tag, "reason": "", **row} for row in rows]
+
+
+def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of a median from order statistics; none below 8 values.
+
+    The count of values below the median is binomial(n, 1/2), so x(k) and x(n + 1 - k) hold it with at
+    least 95 % where P(count < k) <= 2.5 % (Thompson 1936).
+
+    >>> median_interval(range(1, 11))
+    (2.0, 9.0)
+    """
+    n = len(values)
+    if n < LEAST_N:
+        return None, None
+    k, tail = 0, 0.0
+    while tail + math.comb(n, k) / 2**n <= 0.025:
+        tail += math.comb(n, k) / 2**n
+        k += 1
+    ordered = sorted(float(v) for v in values)
+    return ordered[k - 1], ordered[n - k]
+
+
+def fidelity(plan: Plan, records: Sequence[Record], store: Store) -> list[dict[str, Any]]:
+    """Return a row a metric and tag: value, lo, hi, n (clips), reason, curve over predicted frames."""
+    rows = []
+    for tag in dict.fromkeys(r["tag"] for r in records):
+        of_tag = [r for r in records if r["tag"] == tag]
+        for name in plan.metrics:
+            metric = registry.load_metric(name)
+            row = {
+                "metric": metric.name,
+                "entry": name,
+                "unit": metric.unit,
+                "better": metric.better,
+                "tag": tag,
+            }
+            asked = [r for r in of_tag if name in r["metrics"]]
+            if isinstance(metric, SetMetric):
+                rows.append({**row, **_of_set(metric, name, asked, store)})
+            else:
+                rows.append({**row, **_of_clips(name, asked), "failed": len(of_tag) - len(asked)})
+    return rows
+
+
+def speed(records: Sequence[Record], sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return where the time went: seconds of all workers by stage, wall time, and per predicted frame.
+
+    `outside_s` is the wall time that was not spent in the model: wall - model / workers.
+    """
+    spent = {stage: sum(r["seconds"].get(stage, 0.0) for r in records) for stage in CLASSES}
+    frames = sum(a["asked"] for r in records for a in r["arms"].values() if a["prediction"])
+    wall = sum(s["wall_s"] for s in sessions)
+    last = sessions[-1] if sessions else {}
+    workers = last.get("workers") or 1
+    return {
+        "wall_s": round(wall, 3),
+        "model_s": round(spent["model"], 3),
+        "outside_s": round(max(0.0, wall - spent["model"] / workers), 3),
+        "stages": {stage: round(s, 3) for stage, s in spent.items()},
+        "load_s": last.get("load_s"),
+        "frames": frames,
+        "ms_per_frame": round(1000 * spent["model"] / frames, 3) if frames else None,
+        "frames_per_s": round(frames / spent["model"], 3) if spent["model"] else None,
+        "workers": workers,
+        "threads": last.get("threads"),
+        "sessions": len(sessions),
+    }
+
+
+def _score(probe: Probe, tag: str, records: Sequence[Record], anchor: Anchor) -> dict[str, Any]:
+    by_case: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        by_case[record["case_id"]].append(record["error"])
+    errors = [float(np.mean(e)) for e in by_case.values()]  # resampling cases, not samples
+    row: dict[str, Any] = {
+        "probe": probe.key,
+        "instrument": "rollout",
+        "tag": tag,
+        "skill": None, "lo": None, "hi": None,
+        "error": mean(errors),
+        "unit": probe.unit,
+        "n": len(errors),
+        "failed": sum(r["status"] != "ok" for r in records),
+        "found": mean([r["found"] for r in records if r["found"] is not None]),
+        "given_found": mean([r["given_found"] for r in records if r["given_found"] is not None]),
+        "measured": sum(r["measured"] == "ok" for r in records),
+        "event": mean([r["event"] for r in records]),
+        "energy": None,
+        "null": anchor.null,
+        "ceiling": anchor.ceiling,
+        "detectable": anchor.detectable,
+        "false_alarms": anchor.false_alarms,
+        "rows": {name: dict(r) for name, r in anchor.rows.items()},
+        "anchors": anchor.source,
+        "reason": "",
+    }  # fmt: skip
+    if not errors:
+        row["reason"] = "no sample is finished yet"
+    elif not anchor.null > anchor.ceiling:
+        row["reason"] = (
+            f"the null model ({anchor.null:.3g}) does no worse than the oracle ({anchor.ceiling:.3g})"
+        )
+    else:
+        values = np.array([anchor.value(e) for e in errors])
+        score = skill_score(values, anchor.value(probe.worst), 1.0)
+        row |= {"skill": score.value, "lo": score.lo, "hi": score.hi, "reason": score.reason}
+    return row
+
+
+def _anchor(suite: Suite, probe: Probe, tag: str, view: Any) -> Anchor:
+    from wmeval.calibrate import find_anchor
+
+    anchor: Anchor = find_anchor(suite, probe, tag, view)
+    return anchor
+
+
+def _anchors_digest(suite: Suite) -> str:
+    if suite.anchors is None or not suite.anchors.is_dir():
+        return ""
+    files = sorted((f for f in suite.anchors.iterdir() if f.is_file()), key=lambda f: f.name)
+    return digest([[f.name, f.read_text()] for f in files])
+
+
+def mean(values: Iterable[float]) -> float | None:
+    """Return the mean, or None of nothing."""
+    known = list(values)
+    return float(np.mean(known)) if known else None
+
+
+def _of_clips(name: str, records: Sequence[Record]) -> dict[str, Any]:
+    cells = [r["metrics"][name] for r in records]
+    values = [c["mean"] for c in cells if c["mean"] is not None]
+    reasons = list(dict.fromkeys(c["reason"] for c in cells if c["reason"]))
+    longest = max((len(c["curve"]) for c in cells), default=0)
+    curve, counts = [], []
+    for t in range(longest):
+        at = [c["curve"][t] for c in cells if t < len(c["curve"]) and c["curve"][t] is not None]
+        curve.append(mean(at))
+        counts.append(len(at))
+    score = mean_score(np.array(values)) if values else None
+    return {
+        "value": score.value if score else None,
+        "lo": score.lo if score else None,
+        "hi": score.hi if score else None,
+        "n": len(values),
+        "reason": reasons[0] if reasons else "" if values else "no clip was predicted",
+        "curve": curve,
+        "curve_n": counts,
+    }
+
+
+def _of_set(metric: SetMetric, name: str, records: Sequence[Record], store: Store) -> dict[str, Any]:
+    true, predicted = [], []
+    for record in records:
+        if record["features"] and not record["metrics"][name]["reason"]:
+            kept = store.get(record["features"])
+            true.append(kept[f"{name}.true"])
+            predicted.append(kept[f"{name}.predicted"])
+    row: dict[str, Any] = {
+        "value": None, "lo": None, "hi": None, "n": len(true), "reason": "", "curve": [], "curve_n": [],
+        "failed": 0,
+    }  # fmt: skip
+    reasons = list(
+        dict.fromkeys(c["metrics"][name]["reason"] for c in records if c["metrics"][name]["reason"])
+    )
+    if len(true) < metric.min_clips:
+        few = f"{len(true)} clips; {metric.min_clips} are the fewest for which it means anything"
+        return {**row, "reason": "; ".join([few, *reasons[:1]])}
+    value = metric.distance(np.array(true), np.array(predicted))
+    interval = metric.interval(np.array(true), np.array(predicted)) if metric.interval else (None, None)
+    return {**row, "value": value, "lo": interval[0], "hi": interval[1]}
+
+
+def _measurement(record: Record) -> Measurement:
+    status = record["measured"] or record["detail"] or "failed"
+    nan = float("nan")
+    known = {
+        k: (nan if v is None else v, float("inf") if s is None else s)
+        for k, (v, s) in record["implied"].items()
+    }
+    return Measurement(record["error"], status, known, record["evidence"])
+
+
+def _reduced(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple | list):
+        return {"value": value[0], "lo": value[1], "hi": value[2]}
+    return {"value": value, "lo": None, "hi": None}
