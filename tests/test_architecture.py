@@ -13,8 +13,8 @@ CONTRACTS = {
     "anchor", "stats", "registry",
 }  # fmt: skip
 WORKSHOPS = {"world", "perceive", "measure", "plan"}
-LAYERS = [CONTRACTS, WORKSHOPS, {"references", "organisms"}, {"calibrate", "check", "check_adapter", "run",
-          "submission"}, {"report"}, {"cli"}]  # fmt: skip
+LAYERS = [CONTRACTS, WORKSHOPS, {"references", "organisms"}, {"calibrate", "check", "check_adapter", "doctor",
+          "run", "submission"}, {"report"}, {"cli"}]  # fmt: skip
 OUTER = {"wmeval_probes": "probes", "wmeval_adapters": "adapters", "wmeval_leaderboard": "leaderboard"}
 HEAVY = (
     "torch",
@@ -95,7 +95,7 @@ def test_only_one_file_talks_to_pybullet():
         for name, _ in imports(path)
         if name.split(".")[0] == "pybullet"
     }
-    assert users <= {"wmeval/world/bullet.py", "wmeval/cli/doctor.py"}
+    assert users <= {"wmeval/world/bullet.py", "wmeval/doctor.py"}
     assert "wmeval/world/bullet.py" in users
 
 

@@ -102,6 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         outcome = cli.main(args=argv, prog_name="wmeval", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message())
+        return 2
     except click.ClickException as mistake:
         where = f" (`{mistake.ctx.command_path} --help`)" if getattr(mistake, "ctx", None) else ""
         return _tell(f"{_sentence(mistake)}{where}", 2)

@@ -28,11 +28,12 @@ def interval(score: Mapping[str, Any]) -> Markup:
     skill, lo, hi = (_finite(score.get(k)) for k in ("skill", "lo", "hi"))
     if lo is not None and hi is not None:
         marks.append(_line(lo, hi, 50, 50, "range"))
+    words = "no skill: " + str(score.get("reason") or "nothing was measured")
     if skill is not None:
         marks.append(Markup('<circle class="skill" cx="{}%" cy="50%" r="6"/>').format(at(skill)))
-        words = f"skill {skill:.2f}" + (f", 95 % interval {lo:.2f} to {hi:.2f}" if lo is not None and hi is not None else "")
-    else:
-        words = "no skill: " + str(score.get("reason") or "nothing was measured")
+        words = f"skill {skill:.2f}"
+        if lo is not None and hi is not None:
+            words += f", 95 % interval {lo:.2f} to {hi:.2f}"
     return _figure("strip", words, marks)
 
 
@@ -44,7 +45,7 @@ def distribution(
     Dots that would overlap are stacked, as in a histogram of 40 bins whose counts can be read.
     """
     anchors = [
-        Markup('<line class="ref {}" x1="{x}%" x2="{x}%" y1="0" y2="100%"/>').format(name, x=share(value, worst))
+        Markup('<line class="ref {}" x1="{x}%" x2="{x}%" y2="100%"/>').format(name, x=share(value, worst))
         for value, name in ((ceiling, "ceiling"), (null, "null"))
         if value is not None
     ]
@@ -66,7 +67,10 @@ def distribution(
     return _figure("dots", words, [*anchors, standing], height=18 + 9 * max(stacked.values(), default=1))
 
 
-def curve(times: Floats, bands: Mapping[str, tuple[Floats, Floats, Floats]], *, top: float, words: str) -> Markup:
+Band = tuple[Floats, Floats, Floats]  # low, middle, high, (T,) each
+
+
+def curve(times: Floats, bands: Mapping[str, Band], *, top: float, words: str) -> Markup:
     """Return lines over time with a band around each: name -> (low, middle, high), each (T,).
 
     The axes run from the first to the last time and from 0 to `top`; NaN leaves a gap.
@@ -81,7 +85,8 @@ def curve(times: Floats, bands: Mapping[str, tuple[Floats, Floats, Floats]], *, 
             points = [*zip(times[part], middle[part], strict=True)]
             marks.append(Markup('<path class="line {}" d="{}"/>').format(name, _path(points, times, top)))
     return Markup(
-        '<svg class="curve" viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+        '<svg class="curve" viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
+        'aria-label="{}">{}</svg>'
     ).format(words, Markup("").join(marks))
 
 
@@ -101,13 +106,13 @@ def _mark(name: str, skill: float) -> Markup:
         ).format(at(skill), title)
     shape = "linear" if name == "linear" else "null"
     return Markup(
-        '<svg x="{}%" y="50%" overflow="visible"><title>{}</title>'
-        '<path class="mark {}" d="{}"/></svg>'
+        '<svg x="{}%" y="50%" overflow="visible"><title>{}</title><path class="mark {}" d="{}"/></svg>'
     ).format(at(skill), title, shape, "M-5 4L0-5L5 4Z" if shape == "linear" else "M0-7V7")
 
 
 def _line(x1: float, x2: float, y1: int, y2: int, kind: str) -> Markup:
-    return Markup('<line class="{}" x1="{}%" x2="{}%" y1="{}%" y2="{}%"/>').format(kind, at(x1), at(x2), y1, y2)
+    line = Markup('<line class="{}" x1="{}%" x2="{}%" y1="{}%" y2="{}%"/>')
+    return line.format(kind, at(x1), at(x2), y1, y2)
 
 
 def at(skill: float) -> float:

@@ -58,7 +58,10 @@ def card(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("sees", f"{view['width']} × {view['height']} px at {view['fps']:g} frames a second"),
         ("context", f"{few} to {many} frames" if few != many else f"{few} frames"),
         ("predicts", f"up to {model['horizon']} frames" if model["horizon"] else "any number of frames"),
-        ("actions", actions["kind"] if actions["kind"] == "none" else f"{actions['kind']}, {actions['fidelity']}"),
+        (
+            "actions",
+            actions["kind"] if actions["kind"] == "none" else f"{actions['kind']}, {actions['fidelity']}",
+        ),
         ("can", ", ".join(sorted(model["capabilities"]))),
         ("same seed, same bytes", "yes" if model["deterministic"] else "no"),
         ("licence", model["licence"]),
@@ -70,7 +73,12 @@ def card(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 def contents(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the anchors and titles of the parts that the page has."""
     parts = [("profile", "Profile")]
-    for name, title in (("implied", "Implied physics"), ("fidelity", "Fidelity"), ("planning", "Planning"), ("speed", "Speed")):
+    for name, title in (
+        ("implied", "Implied physics"),
+        ("fidelity", "Fidelity"),
+        ("planning", "Planning"),
+        ("speed", "Speed"),
+    ):
         if results.get(name):
             parts.append((name, title))
     for key in dict.fromkeys(s["probe"] for s in results["scores"]):

@@ -1,0 +1,119 @@
+"""From a run's folder to what a page shows: one Sample a record, its videos read when they are needed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wmeval.errors import UsageError
+from wmeval.report.html import page
+from wmeval.report.sample import Frames, Motion, Sample
+from wmeval.report.sections import About
+from wmeval.run.folder import Run
+
+SEEN = 0.25  # share of a body in view from which perception must find it
+
+
+def write(run: Run) -> Path:
+    """Write the page of a scored run and return its path.
+
+    Raises:
+        UsageError: the run has not been scored yet.
+    """
+    samples = [sample(run, record) for record in run.records()]
+    text = page(run.results, samples, about(run))
+    part = run.report.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(run.report)
+    return run.report
+
+
+def sample(run: Run, record: Mapping[str, Any]) -> Sample:
+    """Return what a page shows of one record: the arm that went worst."""
+    ok = record["status"] == "ok"
+    scene = run.case(record).arms.get(record["arm"]) if record["arms"] else None
+    return Sample(
+        probe=record["probe"],
+        instrument="rollout",
+        tag=record["tag"],
+        case_id=record["case_id"],
+        replicate=record["replicate"],
+        arm=record["arm"],
+        error=float(record["error"]),
+        event=float(record["event"]) if record["event"] is not None else float("nan"),
+        status=record["measured"] if ok else f"{record['status']}: {record['detail']}",
+        caption=scene.caption if scene else "",
+        evidence={**_implied(record["implied"]), **record["evidence"]},
+        reproduce=_reproduce(run, record),
+        motion=_motion(run, record) if scene else None,
+    )
+
+
+def about(run: Run) -> About:
+    """Return what is known of a run beside its scores."""
+    from wmeval import registry
+
+    summaries, worst = {}, {}
+    for unit in {u.probe: u for u in run.units}.values():
+        try:
+            probe = registry.load_probe(unit.given)
+        except UsageError:  # a plugin that is gone takes its summary with it, not the page
+            continue
+        summaries[unit.probe], worst[unit.probe] = probe.summary, probe.worst
+    return About(
+        version=str(run.manifest.get("wmeval", "")),
+        made=str(run.manifest.get("created", ""))[:10],
+        summaries=summaries,
+        worst=worst,
+        provenance=[],
+    )
+
+
+def _motion(run: Run, record: Mapping[str, Any]) -> Motion | None:
+    clips = run.clips(record)
+    if clips.predicted is None or clips.tracks is None:
+        return None
+    count = min(len(clips.tracks.times), len(clips.true_tracks.times))
+    found = clips.tracks.found[:count, :, None]
+    return Motion(
+        fps=clips.fps,
+        cut=clips.cut,
+        times=clips.tracks.times[:count],
+        true_path=clips.true_tracks.pixel[:count],
+        true_seen=clips.true_tracks.visible[:count] >= SEEN,
+        predicted_path=np.where(found, clips.tracks.pixel[:count], np.nan),
+        hues=clips.hues,
+        height=run.view.height,
+        videos=partial(_videos, run, record),
+    )
+
+
+def _videos(run: Run, record: Mapping[str, Any]) -> tuple[Frames, Frames]:
+    clips = run.clips(record)
+    if clips.predicted is None:
+        return clips.truth, clips.truth[:0]
+    return clips.truth[: clips.cut + len(clips.predicted)], clips.predicted
+
+
+def _implied(implied: Mapping[str, Any]) -> dict[str, str]:
+    from wmeval.report.words import number
+
+    return {name: f"{number(value)} ± {number(sigma, 2)}" for name, (value, sigma) in implied.items()}
+
+
+def _reproduce(run: Run, record: Mapping[str, Any]) -> str:
+    """Return the command that asks this case again, in a folder of its own."""
+    from dataclasses import replace
+
+    from wmeval.run.request import Request
+
+    given = next(u.given for u in run.units if u.probe == record["probe"])
+    request = Request.from_json(run.manifest["request"])
+    one = replace(request, probes=(given,), limit=record["index"] + 1, replicates=record["replicate"] + 1)
+    name = f"{record['probe'].partition('@')[0]}-{record['case_id'][:8]}"
+    return " ".join(map(shlex.quote, shlex.split(one.command(Path(name)))))

@@ -1,0 +1,163 @@
+"""The table of a run for the terminal: profile, implied physics, fidelity, speed, where the files are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from wmeval.report import sections, words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+STRIP = 21  # characters for skill from LOW to 1
+SCALE = "    0       ½       1"
+LOW = -0.25
+WIDE = 140  # columns below which the strip is left out
+PLAIN = 160  # columns where there is no terminal to ask
+
+
+def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO | None = None) -> None:
+    """Print a run: each probe with its interval and its instrument's calibration, then all the rest."""
+    console = _console(stream)
+    model = results["model"]
+    marks = [b["text"] for b in sections.badges(results)]
+    console.print(
+        f"\n[bold]{_plain(model['name'])}[/] on {_plain(results['suite'])}  [dim]{_plain(', '.join(marks))}[/]"
+    )
+    console.print(words.lead(results) + "\n", markup=False, highlight=False)
+    if results["scores"]:
+        console.print(_profile(results["scores"], console.width))
+    for row in results.get("na") or []:
+        console.print(f"  {row['probe']}: not applicable, {row['reason']}", markup=False, style="dim")
+    for part in (_implied(results), _fidelity(results)):
+        if part:
+            console.print(part)
+    for sentence in _speed(results):
+        console.print(sentence, markup=False, highlight=False)
+    console.print()
+    for name, path in paths.items():
+        console.print(f"{name:7} {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def listing(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO | None = None
+) -> None:
+    """Print any table of words."""
+    table = _table(title, columns)
+    for row in rows:
+        table.add_row(*(_text(cell) for cell in row))
+    _console(stream).print(table)
+
+
+def strip(score: Mapping[str, Any]) -> str:
+    """Return skill and interval drawn in characters, from a quarter below the null to the truth.
+
+    >>> strip({"skill": 0.5, "lo": 0.25, "hi": 0.75})
+    '    ┊   ────●───    ┊'
+    """
+    cells = [" "] * STRIP
+    cells[_cell(0.0)] = cells[_cell(1.0)] = "┊"
+    if score.get("lo") is not None and score.get("hi") is not None:
+        for i in range(_cell(score["lo"]), _cell(score["hi"]) + 1):
+            cells[i] = "─"
+    if score.get("skill") is not None:
+        cells[_cell(score["skill"])] = "●"
+    return "".join(cells)
+
+
+def _cell(skill: float) -> int:
+    return round((STRIP - 1) * (min(1.0, max(LOW, skill)) - LOW) / (1.0 - LOW))
+
+
+def _profile(scores: Sequence[Mapping[str, Any]], width: int) -> Table:
+    wide = width >= WIDE
+    several = len({(s["instrument"], s["tag"]) for s in scores}) > 1
+    names = ["probe", *(["asked by", "tag"] if several else []), *([SCALE] if wide else []),
+             "skill", "95 %", "n", "failed", "found", "error", "null", "ceiling", "detects", "unit"]  # fmt: skip
+    table = _table("", names, right=set(names) - {"probe", "asked by", "tag", "unit", SCALE})
+    for s in scores:
+        row = [s["probe"], *([s["instrument"], s["tag"]] if several else []), *([strip(s)] if wide else []),
+               words.number(s["skill"], 2), words.interval(s), words.number(s["n"]), words.number(s["failed"]),
+               words.percent(s["found"]), *(words.number(s[k]) for k in ("error", "null", "ceiling", "detectable")),
+               s["unit"]]  # fmt: skip
+        table.add_row(*(_text(c) for c in row))
+        if s.get("skill") is None and s.get("reason"):
+            table.add_row(_text(f"  {s['reason']}", "dim"))
+    return table
+
+
+def _implied(results: Mapping[str, Any]) -> Table | None:
+    rows = sections.implied(results.get("implied") or [])
+    table = _table("Implied physics", ["quantity", "probe", "in this model", "in truth", "n"])
+    for q in rows:
+        table.add_row(*(_text(q[k]) for k in ("name", "probe", "value", "truth", "n")))
+    return table if rows else None
+
+
+def _fidelity(results: Mapping[str, Any]) -> Table | None:
+    facts = sections.fidelity(results.get("fidelity") or [])
+    names = ["metric", "tag", "value", "95 %", "n", *facts["references"], "note"]
+    table = _table("Fidelity", names, right=set(names) - {"metric", "tag", "note"})
+    for m in facts["rows"]:
+        arrow = {"higher": " ↑", "lower": " ↓"}.get(m["better"], "")
+        cells = [
+            m["name"] + arrow,
+            m["tag"],
+            m["value"],
+            m["interval"],
+            m["n"],
+            *m["references"],
+            m["reason"],
+        ]
+        table.add_row(*(_text(c) for c in cells))
+    return table if facts["rows"] else None
+
+
+def _speed(results: Mapping[str, Any]) -> list[str]:
+    facts = sections.speed(results.get("speed") or {})
+    if not facts:
+        return []
+    rest = ", ".join(f"{k} {v}" for k, v in facts["facts"])
+    split = (
+        f"{facts['inside']} inside the model, {facts['outside']} outside"
+        if facts["share"] is not None
+        else ""
+    )
+    return [f"Speed: {'; '.join(x for x in (split, rest) if x)}"]
+
+
+def _console(stream: TextIO | None) -> Console:
+    from rich.console import Console
+
+    out = stream or sys.stdout
+    return Console(file=out, width=None if out.isatty() else PLAIN)
+
+
+def _table(title: str, columns: Sequence[str], right: set[str] | None = None) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(
+        title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
+    for name in columns:
+        side: Literal["left", "right"] = "right" if right and name in right else "left"
+        table.add_column(name, justify=side, header_style="dim", no_wrap=name == SCALE)
+    return table
+
+
+def _text(cell: Any, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(str(cell), style=style)
+
+
+def _plain(text: Any) -> str:
+    from rich.markup import escape
+
+    return escape(str(text))
