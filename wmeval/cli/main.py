@@ -106,7 +106,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         click.echo(asked.format_message())
         return 2
     except click.ClickException as mistake:
-        where = f" (`{mistake.ctx.command_path} --help`)" if getattr(mistake, "ctx", None) else ""
+        context = getattr(mistake, "ctx", None)
+        where = f" (`{context.command_path} --help`)" if context else ""
         return _tell(f"{_sentence(mistake)}{where}", 2)
     except WmevalError as mistake:
         return _tell(str(mistake), mistake.exit_code)

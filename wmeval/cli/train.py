@@ -26,7 +26,6 @@ def command(model: str | None, features: str | None, out: Path, options: Mapping
     name = model or features
     if trainee.train is None:
         raise UsageError(f"{name!r} cannot be trained here; `wmeval describe {name}` tells where it is from")
-    registry.check_training_options(trainee, options)
     trainee.train(out, options)
     click.echo(out)
     return 0

@@ -49,7 +49,7 @@ def page(results: Mapping[str, Any], samples: Sequence[Sample], about: sections.
         .get_template("page.html.j2")
         .render(
             results=results,
-            model=results["model"],
+            model={**results["card"], **results["model"]},
             lead=words.lead(results),
             badges=sections.badges(results),
             card=sections.card(results),

@@ -122,14 +122,14 @@ def _scene(sample: Sample, score: Mapping[str, Any], of: int, videos: Videos) ->
             # a still of the later part says most to those who do not press play
             "poster": min(count - 1, cut + round(0.6 * (count - 1 - cut))),
             "cut_share": round(100 * (cut - 0.5) / max(1, count - 1), 1),
-            "words": f"Error {words.number(sample.error)} {score['unit']}. {'' if sample.status == 'ok' else sample.status}",
+            "words": f"Error {words.number(sample.error)} {score['unit']}.",
         }
     return view
 
 
 def _ticks(top: float, null: float | None, ceiling: float | None) -> list[dict[str, Any]]:
     named = [("ceiling", ceiling), ("null", null)]
-    rows = [{"at": 98.75, "text": f"worst {top:g}", "kind": ""}]
+    rows: list[dict[str, Any]] = [{"at": 98.75, "text": f"worst {top:g}", "kind": ""}]
     for name, value in named:
         if value is not None:
             where = plots.share(value, top)
@@ -151,7 +151,7 @@ def _curve(samples: Sequence[Sample]) -> dict[str, Any] | None:
     # a quartile of fewer than three values is only one of them
     low, middle, high = _quartiles(100 * distance, at_least=min(3, len(moving)))
     share = np.array([np.mean(f[np.isfinite(f)]) if np.isfinite(f).any() else np.nan for f in found])
-    times = (1 + np.arange(frames)) * step
+    times = np.arange(1, frames + 1, dtype=np.float64) * step
     if not np.isfinite(middle).any():
         return None
     top = _round_up(float(np.nanmax(high)))

@@ -9,6 +9,14 @@ from typing import Any
 from wmeval.report import words
 from wmeval.report.scenes import anchor
 
+SPEED = {
+    "frames_per_s": ("frames a second in the model", ""),
+    "ms_per_frame": ("a frame", " ms"),
+    "frames": ("frames predicted", ""),
+    "load_s": ("to load the model", " s"),
+    "workers": ("workers", ""),
+    "threads": ("threads each", ""),
+}
 ORDER = ("oracle", "linear", "blur", "freeze", "vanish", "noise")
 
 
@@ -25,7 +33,7 @@ class About:
 
 def badges(results: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the labels of a run: what may be compared with what, and what is not whole."""
-    model = results["model"]
+    model = results["card"]
     context, training = model["classes"]
     rows = [
         {"text": f"sees {context}", "why": "models that see different things are never ranked together"},
@@ -48,7 +56,7 @@ def badges(results: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def card(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what the model says of itself, as terms and values."""
-    model = results["model"]
+    model = results["card"]
     view, actions = model["view"], model["actions"]
     few, many = model["context"]
     size = model.get("parameters")
@@ -111,10 +119,10 @@ def fidelity(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "references": columns,
         "rows": [
             {
-                "name": row.get("metric", row.get("name", "")),
+                "name": row["metric"],
                 "tag": row.get("tag", ""),
                 "better": row.get("better", ""),
-                "value": words.number(row.get("value")),
+                "value": f"{words.number(row['value'])} {row.get('unit') or ''}".strip(),
                 "interval": words.interval(row, 3),
                 "n": words.number(row.get("n")),
                 "references": [words.number(_value((row.get("rows") or {}).get(c))) for c in columns],
@@ -126,19 +134,21 @@ def fidelity(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def speed(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return how the time was spent: inside the model and outside it, and every other figure."""
+    """Return how the wall time was spent, inside the model and outside it, and every other figure."""
     if not facts:
         return None
-    inside, outside = facts.get("inside_s"), facts.get("outside_s")
-    known = isinstance(inside, int | float) and isinstance(outside, int | float) and inside + outside > 0
-    share = round(100 * inside / (inside + outside), 1) if known else None  # type: ignore[operator]
-    rest = {k: v for k, v in facts.items() if k not in ("inside_s", "outside_s")}
+    wall, outside = facts.get("wall_s") or 0.0, facts.get("outside_s") or 0.0
+    share = round(100 * (wall - outside) / wall, 1) if wall else None
+    rows = [(name, facts.get(key), unit) for key, (name, unit) in SPEED.items()]
+    told = [(name, words.number(value) + unit) for name, value, unit in rows if value is not None]
+    stages = facts.get("stages") or {}
+    told += [(f"to {k}, all workers", f"{words.number(v)} s") for k, v in stages.items() if k != "model"]
     return {
         "share": share,
-        "inside": f"{words.number(inside)} s",
+        "inside": f"{words.number(wall - outside)} s",
         "outside": f"{words.number(outside)} s",
         "words": f"{words.number(share)} % of the time was spent inside the model",
-        "facts": [(k.replace("_", " "), words.fact(v)) for k, v in rest.items()],
+        "facts": told,
     }
 
 

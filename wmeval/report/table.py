@@ -25,10 +25,8 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
     """Print a run: each probe with its interval and its instrument's calibration, then all the rest."""
     console = _console(stream)
     model = results["model"]
-    marks = [b["text"] for b in sections.badges(results)]
-    console.print(
-        f"\n[bold]{_plain(model['name'])}[/] on {_plain(results['suite'])}  [dim]{_plain(', '.join(marks))}[/]"
-    )
+    marks = ", ".join(b["text"] for b in sections.badges(results))
+    console.print(_text(f"\n{model['name']}", "bold"), _text(f"on {results['suite']} "), _text(marks, "dim"))
     console.print(words.lead(results) + "\n", markup=False, highlight=False)
     if results["scores"]:
         console.print(_profile(results["scores"], console.width))
@@ -58,7 +56,7 @@ def strip(score: Mapping[str, Any]) -> str:
     """Return skill and interval drawn in characters, from a quarter below the null to the truth.
 
     >>> strip({"skill": 0.5, "lo": 0.25, "hi": 0.75})
-    '    ┊   ────●───    ┊'
+    '    ┊   ────●────   ┊'
     """
     cells = [" "] * STRIP
     cells[_cell(0.0)] = cells[_cell(1.0)] = "┊"
@@ -77,14 +75,18 @@ def _cell(skill: float) -> int:
 def _profile(scores: Sequence[Mapping[str, Any]], width: int) -> Table:
     wide = width >= WIDE
     several = len({(s["instrument"], s["tag"]) for s in scores}) > 1
-    names = ["probe", *(["asked by", "tag"] if several else []), *([SCALE] if wide else []),
-             "skill", "95 %", "n", "failed", "found", "error", "null", "ceiling", "detects", "unit"]  # fmt: skip
+    names = [
+        "probe", *(["asked by", "tag"] if several else []), *([SCALE] if wide else []), "skill", "95 %", "n",
+        "failed", "found", "error", "null", "ceiling", "detects", "unit",
+    ]  # fmt: skip
     table = _table("", names, right=set(names) - {"probe", "asked by", "tag", "unit", SCALE})
     for s in scores:
-        row = [s["probe"], *([s["instrument"], s["tag"]] if several else []), *([strip(s)] if wide else []),
-               words.number(s["skill"], 2), words.interval(s), words.number(s["n"]), words.number(s["failed"]),
-               words.percent(s["found"]), *(words.number(s[k]) for k in ("error", "null", "ceiling", "detectable")),
-               s["unit"]]  # fmt: skip
+        row = [
+            s["probe"], *([s["instrument"], s["tag"]] if several else []), *([strip(s)] if wide else []),
+            words.number(s["skill"], 2), words.interval(s), words.number(s["n"]), words.number(s["failed"]),
+            words.percent(s["found"]), words.number(s["error"]), words.number(s["null"]),
+            words.number(s["ceiling"]), words.number(s["detectable"]), s["unit"],
+        ]  # fmt: skip
         table.add_row(*(_text(c) for c in row))
         if s.get("skill") is None and s.get("reason"):
             table.add_row(_text(f"  {s['reason']}", "dim"))
@@ -155,9 +157,3 @@ def _text(cell: Any, style: str = "") -> Text:
     from rich.text import Text
 
     return Text(str(cell), style=style)
-
-
-def _plain(text: Any) -> str:
-    from rich.markup import escape
-
-    return escape(str(text))

@@ -30,8 +30,8 @@ def number(value: Any, digits: int = 3) -> str:
 def percent(value: Any) -> str:
     """Return a share as whole per cent.
 
-    >>> percent(0.514), percent(None)
-    ('51 %', '–')
+    >>> percent(0.514).split(), percent(None)
+    (['51', '%'], '–')
     """
     if not isinstance(value, int | float) or not math.isfinite(value):
         return NONE
@@ -83,9 +83,9 @@ def verdict(score: Mapping[str, Any]) -> str:
     if lo is None or hi is None:
         return f"{says} over {score.get('n')} cases: {score.get('reason') or 'too few for an interval'}."
     if lo > 0:
-        return f"{says}: better than the null, and {'told apart from' if hi < 1 else 'not told apart from'} the truth."
-    if hi < 0:
-        return f"{says}: worse than the null, which knows nothing."
+        return f"{says}: better than the null, and {'' if hi < 1 else 'not '}told apart from the truth."
+    if hi <= 0:
+        return f"{says}: no better than the null, which knows nothing."
     return f"{says}: not told apart from the null; the interval holds 0."
 
 

@@ -80,7 +80,8 @@ def make_results():
 
     return {
         "schema": 1,
-        "model": {
+        "model": {"name": "genie-small", "version": "0.1", "weights": "ab" * 32, "options": {}, "reference": False},
+        "card": {
             "name": "genie-small", "family": "genie", "version": "0.1", "licence": "Apache-2.0",
             "source": "trained here on PyBullet scenes, iid", "capabilities": ["generates", "reconstructs", "scores", "steps"],
             "view": {"fps": 10.0, "height": 64, "width": 64, "supersample": 2, "shadows": False},
@@ -89,7 +90,7 @@ def make_results():
             "max_batch": 8, "reference": False,
             "notes": ["A small open Genie that this project trains; it is not the published model."],
         },
-        "suite": "quick@0.1", "card": {}, "complete": True, "partial": False,
+        "suite": "quick@0.1", "complete": True, "partial": False, "samples": 48, "failed": 3, "nondeterminism": 0,
         "scores": [
             score("permanence@0.1", 0.21, 0.14, "share of body-frames wrong"),
             score("interpenetration@0.1", 0.04, 0.17, "depth / radius"),
@@ -101,10 +102,14 @@ def make_results():
         ],
         "planning": [],
         "implied": [
-            {"probe": "gravity@0.1", "name": "g", "value": 7.12, "sigma": 0.31, "unit": "m/s²", "truth": 6.4, "n": 15},
-            {"probe": "permanence@0.1", "name": "memory_half_life", "value": 1.4, "lo": 0.9, "hi": 2.2, "unit": "s", "n": 16},
+            {"probe": "gravity@0.1", "name": "g", "value": 7.12, "lo": 6.81, "hi": 7.43, "unit": "m/s²", "truth": 6.4, "n": 15, "tag": "iid", "reason": ""},
+            {"probe": "permanence@0.1", "name": "memory_half_life", "value": 1.4, "lo": 0.9, "hi": 2.2, "unit": "s", "n": 16, "tag": "iid", "reason": ""},
         ],
-        "speed": {"inside_s": 31.2, "outside_s": 14.9, "frames": 1152, "ms_per_frame": 27.1, "device": "cpu"},
+        "speed": {
+            "wall_s": 46.1, "model_s": 60.2, "outside_s": 16.0, "load_s": 1.4, "frames": 1152, "ms_per_frame": 27.1,
+            "frames_per_s": 36.9, "workers": 2, "threads": 1, "sessions": 1,
+            "stages": {"simulate": 4.1, "render": 3.3, "model": 60.2, "perceive": 9.6, "measure": 2.2},
+        },
         "na": [{"probe": "gravity@0.1 surprise", "reason": "the model scores no frames"}],
     }  # fmt: skip
 
