@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,7 @@ def _claim(store: Store, plan: Plan) -> None:
         UsageError: it does.
     """
     path = store.folder / MANIFEST
-    fresh = plan.to_json()
+    fresh, kept = plan.to_json(), {}
     if path.exists():
         old = read_json(path)
         before = Request.from_json(old["request"]).identity
@@ -219,9 +220,11 @@ def _claim(store: Store, plan: Plan) -> None:
             )
         if all(old[k] == v for k, v in fresh.items() if k != "card"):
             return
+        kept = {k: old[k] for k in ("created", "opened") if k in old}
     elif store.folder.exists() and any(store.folder.iterdir()):
         raise UsageError(f"{store.folder} is not empty and holds no run; give another folder with --out")
-    store.write_json(MANIFEST, {**fresh, "machine": machine()})
+    created = {"created": datetime.now(UTC).isoformat(timespec="seconds")}
+    store.write_json(MANIFEST, {**fresh, **machine(), **created, **kept})
 
 
 def _complete_card(store: Store, card: Mapping[str, Any] | None) -> None:

@@ -20,7 +20,7 @@ from wmeval.tracks import Tracks
 if TYPE_CHECKING:
     import pandas as pd
 
-    from wmeval.scene import Case
+    from wmeval.scene import Case, Scene
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Run:
         scene = self.case(record).arms[name]
         truth = self.store.get(blobs["truth"])
         predicted = self.store.get(blobs["prediction"])["frames"] if blobs["prediction"] else None
-        kept = self.store.get(blobs["tracks"])
+        kept = self.store.get(blobs["tracks"]) if "tracks" in blobs else {}
 
         def tracks(prefix: str) -> Tracks:
             arrays = {k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)}
@@ -163,7 +163,8 @@ class Run:
 
         return Clips(
             self.view.fps, blobs["shown"], truth["times"], truth["frames"], truth["bodies"], predicted,
-            tracks("seen.") if "seen.times" in kept else None, tracks("true."),
+            tracks("seen.") if "seen.times" in kept else None,
+            tracks("true.") if kept else self._true_tracks(scene, truth["times"]),
             tuple(float(b.hue or 0.0) for b in scene.moving),
         )  # fmt: skip
 
@@ -190,6 +191,13 @@ class Run:
             "nondeterminism": len(self.store.events("nondeterminism")),
             "continue": "" if complete and scored else request.command(self.path),
         }
+
+    def _true_tracks(self, scene: Scene, times: NDArray[np.float64]) -> Tracks:
+        from wmeval.run.measure import on_grid
+        from wmeval.run.truths import truth_of
+        from wmeval.world import exact_tracks
+
+        return exact_tracks(truth_of(scene), self.view, times[on_grid(times)])
 
     def _anchors(self) -> dict[tuple[str, str], Anchor]:
         if not (self.path / "results.json").exists():

@@ -11,20 +11,21 @@ MATTERS = ("wmeval", "numpy", "scipy", "pybullet", "torch", "torchvision", "torc
 
 
 def machine() -> dict[str, Any]:
-    """Return versions of what numbers depend on, and the machine; imports none of it."""
+    """Return {"wmeval": version, "machine": versions of what numbers depend on, and where}."""
     versions = {}
     for name in MATTERS:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "absent"
-    return {
+    where = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "versions": versions,
     }
+    return {"wmeval": versions["wmeval"], "machine": where}
 
 
 def _processor() -> str:

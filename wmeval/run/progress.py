@@ -52,6 +52,7 @@ class Tally:
     def add(
         self, probe: str, rows: Sequence[Mapping[str, Any]], skill: Callable[[float], float] | None
     ) -> None:
+        """Count the samples of a unit; `skill` is known only where an anchor is stored."""
         for row in rows:
             old = self.scores.get(probe, Running(0, 0.0, None, 0))
             bad = row["status"] != "ok"

@@ -23,11 +23,10 @@ from wmeval.run.plan import SCHEMA, Plan, measure_key
 from wmeval.run.progress import Progress
 from wmeval.run.store import Store
 from wmeval.seeds import digest
-from wmeval.stats import mean_score, skill_score
+from wmeval.stats import LEVEL, MIN_N, skill_score
 from wmeval.suite import Suite
 
 Record = Mapping[str, Any]
-LEAST_N = 8  # below that no interval is given
 CLASSES = ("simulate", "render", "model", "perceive", "measure")
 
 
@@ -128,7 +127,7 @@ def median_interval(values: Sequence[float]) -> tuple[float | None, float | None
     (2.0, 9.0)
     """
     n = len(values)
-    if n < LEAST_N:
+    if n < MIN_N:
         return None, None
     k, tail = 0, 0.0
     while tail + math.comb(n, k) / 2**n <= 0.025:
@@ -221,7 +220,7 @@ def _score(probe: Probe, tag: str, records: Sequence[Record], anchor: Anchor) ->
     else:
         values = np.array([anchor.value(e) for e in errors])
         score = skill_score(values, anchor.value(probe.worst), 1.0)
-        row |= {"skill": score.value, "lo": score.lo, "hi": score.hi, "reason": score.reason}
+        row |= {"skill": score.skill, "lo": score.lo, "hi": score.hi, "reason": score.reason}
     return row
 
 
@@ -245,6 +244,21 @@ def mean(values: Iterable[float]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
+def mean_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return Student's 95 % interval of a mean of values without bounds; none below 8 values.
+
+    >>> [round(x, 3) for x in mean_interval(range(10))]
+    [2.334, 6.666]
+    """
+    n = len(values)
+    if n < MIN_N:
+        return None, None
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * np.std(values, ddof=1) / math.sqrt(n))
+    return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+
 def _of_clips(name: str, records: Sequence[Record]) -> dict[str, Any]:
     cells = [r["metrics"][name] for r in records]
     values = [c["mean"] for c in cells if c["mean"] is not None]
@@ -255,11 +269,11 @@ def _of_clips(name: str, records: Sequence[Record]) -> dict[str, Any]:
         at = [c["curve"][t] for c in cells if t < len(c["curve"]) and c["curve"][t] is not None]
         curve.append(mean(at))
         counts.append(len(at))
-    score = mean_score(np.array(values)) if values else None
+    lo, hi = mean_interval(values)
     return {
-        "value": score.value if score else None,
-        "lo": score.lo if score else None,
-        "hi": score.hi if score else None,
+        "value": mean(values),
+        "lo": lo,
+        "hi": hi,
         "n": len(values),
         "reason": reasons[0] if reasons else "" if values else "no clip was predicted",
         "curve": curve,
@@ -281,12 +295,13 @@ def _of_set(metric: SetMetric, name: str, records: Sequence[Record], store: Stor
     reasons = list(
         dict.fromkeys(c["metrics"][name]["reason"] for c in records if c["metrics"][name]["reason"])
     )
-    if len(true) < metric.min_clips:
-        few = f"{len(true)} clips; {metric.min_clips} are the fewest for which it means anything"
-        return {**row, "reason": "; ".join([few, *reasons[:1]])}
-    value = metric.distance(np.array(true), np.array(predicted))
-    interval = metric.interval(np.array(true), np.array(predicted)) if metric.interval else (None, None)
-    return {**row, "value": value, "lo": interval[0], "hi": interval[1]}
+    from wmeval.measure.features import set_value
+
+    told = set_value(metric, np.array(true), np.array(predicted))
+    if not np.isfinite(told.value):
+        return {**row, "reason": "; ".join([told.reason, *reasons[:1]])}
+    lo, hi = metric.interval(np.array(true), np.array(predicted)) if metric.interval else (None, None)
+    return {**row, "value": told.value, "lo": lo, "hi": hi}
 
 
 def _measurement(record: Record) -> Measurement:
