@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from wmeval.report.compare import Difference
+
 STRIP = 21  # characters for skill from LOW to 1
 SCALE = "    0       ½       1"
 LOW = -0.25
@@ -42,13 +44,20 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
         console.print(f"{name:7} {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def listing(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO | None = None
-) -> None:
-    """Print any table of words."""
-    table = _table(title, columns)
-    for row in rows:
-        table.add_row(*(_text(cell) for cell in row))
+def differences(rows: Sequence[Difference], stream: TextIO | None = None) -> None:
+    """Print how later runs differ from the first, and which differences are beyond chance."""
+    names = ["probe", "tag", "run", "its skill", "first's", "difference", "95 %", "n", "says"]
+    table = _table("", names, right={"its skill", "first's", "difference", "95 %", "n"})
+    for d in rows:
+        better = d.lo is not None and d.lo > 0
+        says = "worse" if d.worse else "better" if better else d.reason or "not told apart"
+        cells = [
+            d.probe, d.tag, d.other, words.number(d.other_skill, 2), words.number(d.base_skill, 2),
+            words.number(d.difference, 2), words.interval({"lo": d.lo, "hi": d.hi}), words.number(d.n),
+        ]  # fmt: skip
+        table.add_row(
+            *(_text(c) for c in cells), _text(says, "red" if d.worse else "green" if better else "")
+        )
     _console(stream).print(table)
 
 
