@@ -179,10 +179,8 @@ def file_digest_of(module: str) -> str:
 
 def _model(request: Request) -> tuple[Card, str | None]:
     if request.model in registry.REFERENCE_NAMES:
-        from wmeval.references import REFERENCES
-
-        registry.load_model(request.model, request.weights, options=request.options)
-        return REFERENCES[request.model].card, source_digest("wmeval.references")
+        reference = registry.load_model(request.model, request.weights, options=request.options)
+        return reference.card, source_digest("wmeval.references")
     adapter = registry.load_adapter(request.model)
     registry.check_options(adapter, request.options)
     path = registry.weights_path(request.weights) or adapter.shipped
