@@ -20,7 +20,11 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _COARSE_PX = 4.5  # radius of a body in the coarse picture
-_PRIOR = 0.02  # weight of "where the search found it", in fully informative pixels
+_OTHERWISE = np.deg2rad(30.0)  # outlines turned by more than that are different guesses
+_CLOSE = 0.1  # of the silhouette: a second guess worse by less than that is tried too
+_ROOM = 0.6  # radii that a fit may move
+_DAMPING = 0.02  # of the steps, in pixels that tell everything
+_UNKNOWN = 1e-4  # what is known of a direction that no pixel tells of: it keeps sigma finite, at 5 px
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Fits:
     angle: Floats  # (F,) rad, of the body's own x axis, up to its symmetry
     covariance: Floats  # (F, 3, 3) of u, v [px] and angle [rad]
     distance: Singles  # (F, P * P) of each pixel from the outline
-    softness: float  # px, width of an edge
+    misfit: Floats  # (F,) sum of weighted squared differences between shares and outline
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,17 @@ def soft(distance: Singles, width: float) -> Singles:
     return share
 
 
-def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) -> tuple[Floats, Floats]:
-    """Return the centres (F, 2) [px] and angles (F,) of the best of a bank of outlines.
+@dataclass(frozen=True)
+class Guesses:
+    """The two best of a bank of outlines in F frames; the second is turned otherwise."""
+
+    pixel: Floats  # (2, F, 2)
+    angle: Floats  # (2, F)
+    gap: Floats  # (F,) by how much the second is worse, as a share of the silhouette; inf = there is none
+
+
+def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) -> Guesses:
+    """Return the best of a bank of shifted and turned outlines.
 
     `near` (F, 2) are first guesses that the centre lies within about a radius of; `angle` (F,) is kept
     for bodies that look the same from all sides.
@@ -127,10 +140,34 @@ def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) ->
     x0 = patches.x.reshape(-1, patches.side, patches.side)[:, 0, : side * by].mean(-1)
     y0 = patches.y.reshape(-1, patches.side, patches.side)[:, : side * by, 0].mean(-1)
     pull = 0.002 * (np.tile(right, len(turns)) ** 2 + np.tile(down, len(turns)) ** 2) / by**2
-    best = (cost + pull.astype(np.float32)).argmin(1)
-    shift = best % len(right)
-    pixel = np.stack([x0 + right[shift], y0 + down[shift]], -1).astype(np.float64)
-    return pixel, np.asarray(turns, dtype=np.float64)[best // len(right)] if period else angle.copy()
+    cost = (cost + pull.astype(np.float32)).reshape(len(near), len(turns), len(right))
+    shift, least = cost.argmin(2), cost.min(2)  # (F, angles)
+    rows = np.arange(len(near))
+    first = least.argmin(1)
+    away = np.abs((turns - turns[first][:, None] + period / 2) % period - period / 2) if period else None
+    if away is None or len(turns) == 1:
+        second, gap = first, np.full(len(near), np.inf)
+    else:
+        others = np.where(away > _OTHERWISE, least, np.inf)
+        second = others.argmin(1)
+        gap = (others[rows, second] - least[rows, first]) / shapes.sum(1).max()
+    pixel = [np.stack([x0 + right[s], y0 + down[s]], -1) for s in (shift[rows, first], shift[rows, second])]
+    turned_to = np.stack([turns[first], turns[second]]) if period else np.stack([angle, angle])
+    return Guesses(np.stack(pixel).astype(np.float64), turned_to.astype(np.float64), gap.astype(np.float64))
+
+
+def best_of(patches: Patches, geometry: Geometry, guesses: Guesses, widths: tuple[float, ...]) -> Fits:
+    """Return the fits from the first guesses, or from the second where these agree better with the pixels."""
+    fits = refine(patches, geometry, guesses.pixel[0], guesses.angle[0], widths)
+    rows = np.flatnonzero(guesses.gap < _CLOSE)
+    if not len(rows):
+        return fits
+    part = Patches(patches.share[rows], patches.weight[rows], patches.x[rows], patches.y[rows], patches.side)
+    other = refine(part, geometry.take(rows), guesses.pixel[1][rows], guesses.angle[1][rows], widths)
+    better = other.misfit < fits.misfit[rows]
+    for name in ("pixel", "angle", "covariance", "distance", "misfit"):
+        getattr(fits, name)[rows[better]] = getattr(other, name)[better]
+    return fits
 
 
 def refine(
@@ -139,9 +176,9 @@ def refine(
     """Return the outlines after one Gauss-Newton step for each edge width [px], the last one the true one."""
     turning = symmetry(geometry.body) > 0
     sign = np.where(geometry.lens.axes[:, 2, 1] < 0, -1.0, 1.0).astype(np.float32)[:, None]
-    start, home = pixel, angle
+    damping = np.eye(3 if turning else 2) * _DAMPING
     size = geometry.size(pixel)
-    pixel, angle = pixel.copy(), angle.copy()
+    start, angle = pixel, angle.copy()
     scale = np.stack([np.ones_like(size), np.ones_like(size), 1 / size], -1)  # angle in px at the rim
     for step, width in enumerate((*widths, widths[-1])):
         shape = geometry.outline(pixel, angle)
@@ -158,23 +195,27 @@ def refine(
         jacobian = np.stack(columns, 1)  # (F, 2 or 3, P^2)
         weighted = jacobian * edge[:, None]
         normal = (weighted @ np.swapaxes(jacobian, 1, 2)).astype(np.float64)
-        prior = np.eye(len(columns)) * (_PRIOR / width)
         if step == len(widths):
             break
-        offset = np.stack([start[:, 0] - pixel[:, 0], start[:, 1] - pixel[:, 1], (home - angle) * size], -1)
         right = (weighted @ residual[..., None])[..., 0].astype(np.float64)
-        right += offset[:, : len(columns)] * (_PRIOR / width)
-        move = np.linalg.solve(normal + prior, right[..., None])[..., 0]
+        move = np.linalg.solve(normal + damping, right[..., None])[..., 0]
         move *= np.minimum(1.0, width / np.maximum(np.abs(move).max(-1), 1e-9))[:, None]
-        pixel += move[:, :2]
+        # a fit that leaves its neighbourhood has lost its edges
+        moved = pixel + move[:, :2] - start
+        far = np.linalg.norm(moved, axis=-1)
+        pixel = start + moved * np.minimum(1.0, _ROOM * size / np.maximum(far, 1e-9))[:, None]
         if turning:
             angle += move[:, 2] / size
     # the scatter of the edge pixels about the outline, never better than the quarter steps of their shares
     spread = (edge * residual**2).sum(-1) / np.maximum(edge.sum(-1) - len(columns), 1.0)
-    inverse = np.linalg.inv(normal + prior) * np.maximum(spread, 0.05**2).astype(np.float64)[:, None, None]
+    inverse = (
+        np.linalg.inv(normal + np.eye(len(columns)) * _UNKNOWN)
+        * np.maximum(spread, 0.05**2).astype(np.float64)[:, None, None]
+    )
     covariance = np.full((len(pixel), 3, 3), 0.0)
     covariance[:, : len(columns), : len(columns)] = inverse
     covariance *= scale[:, :, None] * scale[:, None, :]
     if not turning:
         covariance[:, 2, 2] = np.inf
-    return Fits(pixel, angle, covariance, distance, widths[-1])
+    misfit = (patches.weight * residual**2).sum(-1).astype(np.float64)
+    return Fits(pixel, angle, covariance, distance, misfit)

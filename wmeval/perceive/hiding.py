@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from wmeval.camera import View
 from wmeval.perceive.outline import Lens, start_turn
@@ -15,6 +16,7 @@ from wmeval.scene import Body, Scene
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+_SAME_SURFACE_M = 2.0  # neighbouring pixels farther apart in depth see different surfaces
 
 
 def nearest_static(scene: Scene, view: View, times: Floats) -> Floats:
@@ -73,9 +75,11 @@ def _round(start: Floats, ray: Floats, radius: float) -> tuple[Floats, Floats]:
     return np.where(missed, np.inf, (-b - half) / a), np.where(missed, -np.inf, (-b + half) / a)
 
 
-def hidden(nearest: Floats, scene: Scene, view: View, times: Floats, front_y: Floats) -> Bools:
-    """Return which pixels (T, H, W) lie behind a static body for a body whose front is at y (T,) [m].
+def hidden(nearest: Floats, scene: Scene, view: View, times: Floats, front_y: Floats, margin: int) -> Bools:
+    """Return which pixels (T, H, W) tell nothing of a body whose front is at y (T,) [m].
 
+    They are those behind a static body and `margin` px around them. But where the static body recedes to
+    where the body stands, as the floor under it does, their common edge is in full view and stays out.
     The first axis is 1 where nothing depends on time.
     """
     still = len(nearest) == 1 and bool(np.ptp(front_y) < 1e-9)
@@ -87,5 +91,28 @@ def hidden(nearest: Floats, scene: Scene, view: View, times: Floats, front_y: Fl
     slope = np.einsum("hwi,ti->thw", local, lens.axes[:, :, 1]) / length
     slope = np.where(np.abs(slope) < 1e-9, 1e-9, slope)
     distance = (front - lens.eye[:, 1])[:, None, None] / slope
-    behind: Bools = (distance > 0) & (nearest < distance)
-    return behind
+    behind = (distance > 0) & (nearest + (1 + margin) * _recession(nearest) < distance)
+    if not behind.any():
+        return behind
+    wide: Bools = ndimage.maximum_filter(behind, (1, 2 * margin + 1, 2 * margin + 1))
+    return wide
+
+
+def _recession(nearest: Floats) -> Floats:
+    """Return by how much [m] the distance of a surface changes from pixel to pixel, (T, H, W).
+
+    Of the two neighbours along an axis the nearer in depth lies on the same surface; where neither does,
+    nothing is said.
+    """
+    depth = np.where(np.isfinite(nearest), nearest, 1e6)
+    total = np.zeros_like(depth)
+    for axis in (1, 2):
+        step = np.abs(np.diff(depth, axis=axis))
+        pad = [(0, 0)] * 3
+        pad[axis] = (1, 0)
+        before = np.pad(step, pad, constant_values=np.inf)
+        pad[axis] = (0, 1)
+        after = np.pad(step, pad, constant_values=np.inf)
+        least = np.minimum(before, after)
+        total += np.where(least < _SAME_SURFACE_M, least, 0.0)
+    return total

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from wmeval.camera import View
 from wmeval.perceive.blobs import choose, components
 from wmeval.perceive.evidence import Evidence
-from wmeval.perceive.fit import Fits, Geometry, Patches, refine, search, soft
+from wmeval.perceive.fit import Fits, Geometry, Patches, best_of, refine, search, soft
 from wmeval.perceive.hiding import hidden
 from wmeval.perceive.outline import Lens, depth_reach, start_turn, symmetry
-from wmeval.perceive.window import Cover, cut
+from wmeval.perceive.window import cut
 from wmeval.scene import Body, Scene
 
 Floats = NDArray[np.float64]
@@ -71,18 +72,19 @@ def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidenc
     start = lens.take(np.zeros(1, np.int64)).project(np.array(body.position)[None, None])[0][0, 0]
     chosen = choose(blobs, len(times), expected, float(size.max()), start if times[0] < 1e-6 else None)
     rows = np.flatnonzero(chosen >= 0)
-    towards = np.sign(lens.eye[:, 1] - y)
-    behind = hidden(nearest, scene, view, times, y + towards * depth_reach(body))
+    front = y + np.sign(lens.eye[:, 1] - y) * depth_reach(body)
+    behind = hidden(nearest, scene, view, times, front, 1)
     geometry = whole.take(rows)
     pixel, angle = blobs.centre[chosen[rows]], np.full(len(rows), start_turn(body)[1])
     edge = np.full(len(rows), np.nan)
     if len(rows):
-        cover, big = Cover.of(behind, 1), float(size.max())
-        patches = cut(evidence, cover, slot, rows, pixel, int(np.ceil(1.9 * big)) + 3)
-        pixel, angle = search(patches, geometry, pixel, angle)
-        patches = cut(evidence, cover, slot, rows, pixel, int(np.ceil(1.3 * big)) + 4)
+        big = float(size.max())
+        patches = cut(evidence, behind, slot, rows, pixel, int(np.ceil(1.9 * big)) + 3)
+        guesses = search(patches, geometry, pixel, angle)
+        patches = cut(evidence, behind, slot, rows, guesses.pixel[0], int(np.ceil(1.6 * big)) + 3)
         rough = max(1.0, big / 6)
-        fits = refine(patches, geometry, pixel, angle, (2 * rough, rough, max(1.5, rough / 2), 1.2, 1.2))
+        widths = (2 * rough, rough, max(1.5, rough / 2), 1.2, 1.2)
+        fits = best_of(patches, geometry, guesses, widths)
         pixel, angle = fits.pixel, fits.angle
         edge = _edge_width(patches, fits, expected[rows])
     return Sight(
@@ -108,9 +110,12 @@ def _edge_width(patches: Patches, fits: Fits, expected: Floats) -> Floats:
 def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     """Fit once more with the clip's own edge width [px], and judge what is there."""
     rows, slot, geometry = sight.rows, sight.slot, sight.geometry
-    cover = Cover.of(sight.behind, max(1, round(width / 2)))
+    margin = max(1, round(width / 2)) - 1
+    behind = (
+        ndimage.maximum_filter(sight.behind, (1, 2 * margin + 1, 2 * margin + 1)) if margin else sight.behind
+    )
     half = int(np.ceil(float(geometry.size(sight.pixel).max()) + width)) + 4
-    patches = cut(evidence, cover, slot, rows, sight.pixel, half)
+    patches = cut(evidence, behind, slot, rows, sight.pixel, half)
     fits = refine(patches, geometry, sight.pixel, sight.angle, (width, width))
     whole = soft(fits.distance, width)
     near = fits.distance < 1.0 + width / 2

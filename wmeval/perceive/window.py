@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -17,24 +15,11 @@ Ints = NDArray[np.int64]
 _IN_FRONT = 0.3  # of a body's colour where it should be hidden: then it was drawn in front
 
 
-@dataclass(frozen=True)
-class Cover:
-    """Pixels that a static body hides from one moving body, (T or 1, H, W): all, with a rim, without one."""
+def cut(evidence: Evidence, behind: Bools, slot: int, rows: Ints, near: Floats, half: int) -> Patches:
+    """Return the windows of half width `half` [px] around `near` (F, 2) in frames `rows` (F,).
 
-    rim: Bools
-    core: Bools
-
-    @classmethod
-    def of(cls, behind: Bools, margin: int) -> Cover:
-        """Return the cover with its rim `margin` px outwards and its core as much inwards."""
-        if not behind.any():
-            return cls(behind, behind)
-        size = (1, 2 * margin + 1, 2 * margin + 1)
-        return cls(ndimage.maximum_filter(behind, size), ndimage.minimum_filter(behind, size))
-
-
-def cut(evidence: Evidence, cover: Cover, slot: int, rows: Ints, near: Floats, half: int) -> Patches:
-    """Return the windows of half width `half` [px] around `near` (F, 2) in frames `rows` (F,)."""
+    `behind` (T or 1, H, W) are the pixels where a static body hides this one.
+    """
     height, width = evidence.owner.shape[1:]
     corner = np.floor(near).astype(np.int64) - half
     side = 2 * half + 1
@@ -48,11 +33,11 @@ def cut(evidence: Evidence, cover: Cover, slot: int, rows: Ints, near: Floats, h
     others = evidence.strong[at] & (owner != slot + 1)
     # on the seam of two bodies their colours mix, which says nothing of either share
     blocked = ndimage.maximum_filter(others, (1, 3, 3))
-    moving = len(cover.rim) > 1
-    place = (at[0] if moving else np.zeros_like(at[0]), at[1], at[2])
-    in_core = (share * cover.core[place]).sum((1, 2))
-    ahead = in_core > _IN_FRONT * np.maximum(share.sum((1, 2)), 1e-6)
-    blocked |= cover.rim[place] & ~ahead[:, None, None]
+    place = (at[0] if len(behind) > 1 else np.zeros_like(at[0]), at[1], at[2])
+    covered = behind[place]
+    drawn = (share * ndimage.minimum_filter(covered, (1, 5, 5))).sum((1, 2))
+    ahead = drawn > _IN_FRONT * np.maximum(share.sum((1, 2)), 1e-6)
+    blocked |= covered & ~ahead[:, None, None]
     weight = (inside & ~blocked).astype(np.float32)
     shape = (len(rows), side * side)
     x = np.broadcast_to(u + np.float32(0.5), share.shape).reshape(shape).astype(np.float32)
