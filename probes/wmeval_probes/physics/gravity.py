@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wmeval.caption import caption
 from wmeval.probe import Measurement, Probe
 from wmeval.scene import Case, Scene, side_camera
 from wmeval.tracks import Tracks
@@ -55,15 +56,16 @@ def case(rng: np.random.Generator, tag: str) -> Case:
         fits = g * ahead**2 > 2.5
         if in_view and fits and z.min() > clear[1] + 0.06 * lasts:
             break
+    bodies = (body, *stage(rng))
     scene = Scene(
-        bodies=(body, *stage(rng)),
+        bodies=bodies,
         camera=side_camera(),
         duration_s=lasts,
         cut_s=float(shown),
         needs_s=SHOWN_S,
         profile="flight",
         gravity=g,
-        caption=f"A {body.name} is in the air above a floor; nothing else touches it.",
+        caption=caption(bodies),
         tag=tag,
     )
     return Case.single(scene)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wmeval.camera import Vec3
+from wmeval.caption import caption
 from wmeval.probe import Measurement, Probe
 from wmeval.scene import Body, Case, Scene, occluder, side_camera
 from wmeval.tracks import Tracks
@@ -35,6 +36,7 @@ SPEEDS, FAST = (0.8, 1.5), (1.9, 2.6)  # m/s
 WIDEST = 0.95  # m, half the width of a standing screen in the plane of the bodies
 AFTER_S = 0.6  # every body is seen for so long after it comes out
 MUST_SEE, MUST_NOT = 0.5, 0.01  # share of a body in view from which it must be found, or must not
+HALF_OUT = 0.5  # share of a body in view from which it has appeared again
 AGREE = 0.95  # share of the futures
 PLACE = 1.5  # radii from the nearest place that a future gives: that far it counts as there
 HUE_DEG = 35.0  # farther from its hue it is another body
@@ -58,17 +60,24 @@ def case(rng: np.random.Generator, tag: str) -> Case:
 
 
 def _scene(
-    rng: np.random.Generator, bodies: Sequence[Body], screen: Body, cut: float, lasts: float, says: str,
-    tag: str, *, needs: float | None = None,
-) -> Scene:  # fmt: skip
+    rng: np.random.Generator,
+    bodies: Sequence[Body],
+    screen: Body,
+    cut: float,
+    lasts: float,
+    tag: str,
+    *,
+    needs: float | None = None,
+) -> Scene:
+    everything = (*bodies, screen, *stage(rng, friction=0.0))
     return Scene(
-        bodies=(*bodies, screen, *stage(rng, friction=0.0)),
+        bodies=everything,
         camera=side_camera(),
         duration_s=float(np.ceil(lasts * 10 - 1e-9) / 10),
         cut_s=round(cut, 1),
         needs_s=round(needs or cut, 1),
         profile="rest",
-        caption=says,
+        caption=caption(everything),
         tag=tag,
     )
 
@@ -105,11 +114,6 @@ def _span(bodies: Sequence[Body]) -> tuple[float, float]:
     )
 
 
-def _says(bodies: Sequence[Body], doing: str) -> str:
-    named = " and ".join(f"a {b.name}" for b in bodies)
-    return f"{named[0].upper()}{named[1:]} {doing}"
-
-
 def _passes(rng: np.random.Generator, tag: str) -> Scene | None:
     """One to three bodies glide over the floor and behind a standing screen."""
     n = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
@@ -143,8 +147,8 @@ def _passes(rng: np.random.Generator, tag: str) -> Scene | None:
     tall = float(rng.uniform(max(0.9, 2 * max(half_height(b) for b in bodies) + 0.25), 1.8))
     screen = _screen(rng, half, tall, (side * centre / GROWN, SCREEN_Y, tall / 2))
     placed = [_moved(b, side * (b.position[0] + shift), side * speed) for b in bodies]
-    says = _says(placed, "glide over a floor; there is a screen.")
-    return _scene(rng, placed, screen, cut, lasts, says, tag, needs=0.4)
+    needs = min(cut, max(0.4, cut - touches + 0.4))  # from where the first body is seen for 0.4 s
+    return _scene(rng, placed, screen, cut, lasts, tag, needs=needs)
 
 
 def _row(rng: np.random.Generator, tag: str, n: int) -> list[Body] | None:
@@ -188,9 +192,8 @@ def _lifts(rng: np.random.Generator, tag: str) -> Scene | None:
         (up + (sunk + above) / speed, at(above)),
     )
     screen = _screen(rng, (right - left) / 2 + 0.15, tall, at(above), path)
-    says = _says(bodies, "on a floor; a screen has come down in front and goes up.")
     lasts = frees + 2 * tallest / speed + AFTER_S
-    return _scene(rng, bodies, screen, cut, lasts, says, tag)
+    return _scene(rng, bodies, screen, cut, lasts, tag)
 
 
 def _sinks(rng: np.random.Generator, tag: str) -> Scene | None:
@@ -219,8 +222,7 @@ def _sinks(rng: np.random.Generator, tag: str) -> Scene | None:
     gone = sinks + (up - down) / speed
     path = ((shown, at(down)), (shown + rise, at(up)), (sinks, at(up)), (gone, at(down)))
     screen = _screen(rng, (right - left) / 2 + 0.15, top, at(down), path)
-    says = _says(bodies, "on a floor; a screen has come up in front and goes down.")
-    return _scene(rng, bodies, screen, cut, last_out + AFTER_S, says, tag)
+    return _scene(rng, bodies, screen, cut, last_out + AFTER_S, tag)
 
 
 def _slides(rng: np.random.Generator, tag: str) -> Scene | None:
@@ -249,8 +251,7 @@ def _slides(rng: np.random.Generator, tag: str) -> Scene | None:
         return (side * (leads - half + speed * t) / GROWN, SCREEN_Y, tall / 2 + 0.02)
 
     screen = _screen(rng, half, tall, at(0.0), ((10.0, at(10.0)),))
-    says = _says(bodies, "on a floor; a panel slides past in front.")
-    return _scene(rng, bodies, screen, cut, lasts, says, tag)
+    return _scene(rng, bodies, screen, cut, lasts, tag)
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,8 @@ class Labels:
 
     seen: Bools  # (T, N) the body must be found here: it was hidden, and is out again
     hidden: Bools  # (T, N) the body must not be found here
-    out_s: Floats  # (N,) when it must be seen again, NaN = is not asked about
+    out_s: Floats  # (N,) from when it must be seen again, NaN = is not asked about
+    comes_s: Floats  # (N,) when it is half out in the median future
     dark_s: Floats  # (N,) for how long it was hidden
     places: Floats  # (T, F, N, 2) where futures put it, x and z [m]
 
@@ -289,9 +291,19 @@ def labels(truth: Truth, times: Floats) -> Labels:
         seen=(must & since)[index],
         hidden=(must_not & later[:, None] & asked)[index],
         out_s=np.where(asked, grid[first], np.nan),
+        comes_s=np.array(
+            [_comes(visible[:, :, i], must_not[:, i], int(k)) / 10 for i, k in enumerate(first)]
+        ),
         dark_s=np.where(asked, dark / 10, np.nan),
         places=places[index],
     )
+
+
+def _comes(visible: Floats, dark: Bools, end: int) -> float:
+    """Return the median frame at which futures (F, K) are half out, after the last dark one before `end`."""
+    lit = np.flatnonzero(dark[:end])
+    since = int(lit[-1]) + 1 if len(lit) else 0
+    return float(np.median(since + (visible[:, since : end + 1] >= HALF_OUT).argmax(axis=1)))
 
 
 def _run_before(dark: Bools, end: int) -> int:
@@ -337,11 +349,16 @@ def measure(tracks: Tracks, truth: Truth) -> Measurement:
         if not np.isfinite(label.out_s[i]):
             continue
         kept[name] = bool(right[label.seen[:, i], i].mean() >= 0.5)
-        came = asked.times[right[:, i] & (asked.times > label.out_s[i] - 0.5)]
-        delays[name] = float(came[0] - label.out_s[i]) if len(came) else None
+        dark = np.flatnonzero(label.hidden[:, i] & (asked.times < label.out_s[i]))
+        out = right[:, i] & (asked.visible[:, i] >= HALF_OUT)
+        out[: int(dark[-1]) + 1 if len(dark) else 0] = False
+        came = asked.times[out]
+        delays[name] = float(came[0] - label.comes_s[i]) if len(came) else None
     known = [d for d in delays.values() if d is not None]
     implied = (
-        {"reappears late by s": (float(np.mean(known)), 0.1 / np.sqrt(12 * len(known)))} if known else {}
+        {"reappears late by s": (float(np.mean(known)), float(0.1 / np.sqrt(12 * len(known))))}
+        if known
+        else {}
     )
     return Measurement(
         float(wrong.sum() / pairs.sum()),
@@ -389,18 +406,28 @@ def reduce(cases: Sequence[Case], measurements: Sequence[Measurement]) -> Mappin
             dark.append(max(0.05, float(seconds)))
             kept.append(bool(m.evidence["remembered"][name]))
     if not dark:
-        return {"memory half-life s": {"value": None, "lo": None, "hi": None, "n": 0}}
+        return {
+            "memory half-life s": {
+                "value": None,
+                "lo": None,
+                "hi": None,
+                "n": 0,
+                "reason": "no body was asked about",
+            }
+        }
     lives = np.geomspace(0.01, 1000.0, 2001)
     chance = np.clip(2.0 ** (-np.array(dark)[None] / lives[:, None]), 1e-300, 1 - 1e-12)
     likelihood = np.where(np.array(kept)[None], np.log(chance), np.log1p(-chance)).sum(1)
     inside = np.flatnonzero(likelihood >= likelihood.max() - 1.92)
     best = int(likelihood.argmax())
     ends = [None if k in (0, len(lives) - 1) else float(lives[k]) for k in (inside[0], best, inside[-1])]
+    unbounded = {0: "nothing hidden was remembered", len(lives) - 1: "everything hidden was remembered"}
     return {
         "memory half-life s": {
             "value": ends[1],
             "lo": ends[0],
             "hi": ends[2],
+            "reason": unbounded.get(best, ""),
             "n": len(dark),
             "remembered": int(np.sum(kept)),
             "hidden s": [float(min(dark)), float(max(dark))],

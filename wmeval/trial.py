@@ -1,0 +1,118 @@
+"""One case put through renderer, perception and measure, with a known stand-in for the model.
+
+This is the instrument itself: references and violated truths go the way that a model's frames go, and
+what comes out tells what the instrument can see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wmeval.camera import View
+from wmeval.perceive import track
+from wmeval.probe import Probe
+from wmeval.references import REFERENCES
+from wmeval.run.measure import SEEN_SHARE, on_grid
+from wmeval.scene import Case
+from wmeval.seeds import sample_seed
+from wmeval.tracks import Tracks
+from wmeval.truth import Truth
+from wmeval.world import exact_tracks, frame_split, render, simulate, visibility
+
+Frames = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the instrument made of one video of one case."""
+
+    error: float  # bounded, in the probe's unit
+    event: float  # share of the situation that arose
+    found: float  # share of visible body-frames in which the body was found; NaN = none was visible
+    status: str = "ok"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A case with its truths and their pictures at one View."""
+
+    probe: Probe
+    case: Case
+    view: View
+    truths: Mapping[str, Truth]
+    frames: Mapping[str, Frames]  # all frames of each arm
+
+    def reference(self, name: str) -> Outcome:
+        """Return what a reference's continuation is worth. Its noise is fixed by the case."""
+        if name == "oracle":
+            return self.judge(self.frames)
+        videos = {}
+        for arm, truth in self.truths.items():
+            context, asked = self._split(arm)
+            rng = np.random.default_rng(sample_seed(0, self.probe.key, self.case.case_id, 0))
+            predicted = REFERENCES[name].predict(truth, self.view, asked, rng).frames
+            if predicted is None:
+                raise ValueError(f"the reference {name!r} returned no frames")
+            videos[arm] = np.concatenate([self.frames[arm][:context], predicted])
+        return self.judge(videos)
+
+    def violated(self, strength: float, rng: np.random.Generator) -> Outcome:
+        """Return what the truth violated by `strength` is worth, measured against the lawful truth."""
+        single = list(self.truths) == ["main"]
+        given = self.truths["main"] if single else self.truths
+        made = self.probe.violate(given, strength, rng)
+        broken = {"main": made} if single else made
+        videos = {
+            arm: np.concatenate([self.frames[arm][: self._split(arm)[0]], self._draw(broken[arm])])
+            for arm in self.truths
+        }
+        return self.judge(videos)
+
+    def judge(self, videos: Mapping[str, Frames]) -> Outcome:
+        """Return what whole videos (context and continuation) are worth."""
+        tracks: dict[str, Tracks] = {}
+        found = due = 0
+        for arm, truth in self.truths.items():
+            scene, video = truth.scene, videos[arm]
+            times = self.view.frame_times(scene.duration_s)[: len(video)]
+            keep = np.zeros(len(times), np.bool_)
+            keep[on_grid(times)] = True
+            tracks[arm] = track(video, scene, self.view, times).part(keep)
+            asked = tracks[arm].after(scene.cut_s)
+            visible = visibility(truth, asked.times) >= SEEN_SHARE
+            found, due = found + int((asked.found & visible).sum()), due + int(visible.sum())
+        verdict = self.probe.judge(tracks, self.truths)
+        share = found / due if due else float("nan")
+        return Outcome(verdict.error, verdict.event, share, verdict.measurement.status)
+
+    def exact(self, truths: Mapping[str, Truth] | None = None) -> Outcome:
+        """Return what a perfect eye's tracks of other truths (default: the case's own) are worth."""
+        tracks = {}
+        for arm, truth in (truths or self.truths).items():
+            context, asked = frame_split(self.truths[arm].scene, self.view, self.probe.horizon_s)
+            times = np.concatenate([context, asked])
+            tracks[arm] = exact_tracks(truth, self.view, times[on_grid(times)])
+        verdict = self.probe.judge(tracks, self.truths)
+        return Outcome(verdict.error, verdict.event, 1.0, verdict.measurement.status)
+
+    def _split(self, arm: str) -> tuple[int, int]:
+        context, asked = frame_split(self.truths[arm].scene, self.view, self.probe.horizon_s)
+        return len(context), len(asked)
+
+    def _draw(self, truth: Truth) -> Frames:
+        return render(truth, self.view, frame_split(truth.scene, self.view, self.probe.horizon_s)[1]).frames
+
+
+def prepare(probe: Probe, case: Case, view: View, *, futures: int | None = None) -> Trial:
+    """Return the trial of a case: simulated and drawn up to the probe's horizon."""
+    count = probe.futures if futures is None else futures
+    truths = {arm: simulate(scene, futures=count) for arm, scene in case.arms.items()}
+    frames = {}
+    for arm, truth in truths.items():
+        times = np.concatenate(frame_split(truth.scene, view, probe.horizon_s))
+        frames[arm] = render(truth, view, times).frames
+    return Trial(probe, case, view, truths, frames)
