@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from wmeval.cli.options import CountOr, out
+from wmeval.cli.options import CountOr, out, processes
 
 
 @click.group(name="data")
@@ -27,7 +27,7 @@ def make(split: str, count: int, out: Path, workers: int | str) -> int:
     from wmeval.world import dataset
 
     with counting("clips") as progress:
-        dataset.make(registry.load_split(split), count, out, workers=_processes(workers), progress=progress)
+        dataset.make(registry.load_split(split), count, out, workers=processes(workers), progress=progress)
     click.echo(out)
     return 0
 
@@ -47,9 +47,3 @@ def export(split: str, count: int, kind: Literal["mp4", "png"], out: Path) -> in
     with counting("clips") as progress:
         click.echo(write(registry.load_split(split), count, out, kind=kind, progress=progress))
     return 0
-
-
-def _processes(workers: int | str) -> int:
-    import os
-
-    return workers if isinstance(workers, int) else len(os.sched_getaffinity(0))

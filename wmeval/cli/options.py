@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +64,11 @@ class CountOr(click.ParamType[Any]):
         self.fail(
             f"{value!r} is neither {self.word!r} nor a whole number of at least {self.least}", param, ctx
         )
+
+
+def processes(workers: int | str) -> int:
+    """Return how many processes `--workers` means: one a core for auto."""
+    return workers if isinstance(workers, int) else len(os.sched_getaffinity(0))
 
 
 def _pairs(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from wmeval.cli.options import as_json, print_json, run_folder
 @as_json
 def command(run: Path, as_json: bool) -> int:
     """Tell how far RUN has come, also while another process works on it."""
+    from wmeval.report.words import fact
     from wmeval.run import Run
 
     status = Run(run).status()
@@ -21,5 +22,6 @@ def command(run: Path, as_json: bool) -> int:
         print_json(status)
         return 0
     for key, value in status.items():
-        click.echo(f"{key:12} {value}")
+        if value not in ("", 0, False):
+            click.echo(f"{key:16} {fact(value)}")
     return 0

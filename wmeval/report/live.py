@@ -63,6 +63,20 @@ def counting(what: str, stream: TextIO | None = None) -> Iterator[Callable[[int,
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def sentences(stream: TextIO | None = None) -> Iterator[Callable[[str], None]]:
+    """Yield the function that work tells in sentences where it is; see `live`."""
+    out = stream or sys.stderr
+    plain = _Plain(out)
+    if not out.isatty():
+        yield lambda sentence: plain.say(sentence.partition(":")[0], sentence)
+        return
+    from rich.console import Console
+
+    with Console(file=out).status("") as status:
+        yield lambda sentence: status.update(sentence)
+
+
 def line(progress: Progress) -> str:
     """Return one moment of a run as one line of plain text."""
     parts = [PHASES[progress.phase]]

@@ -148,19 +148,16 @@ function player(root) {
   });
   document.addEventListener("redraw", draw);
   new ResizeObserver(layout).observe(root);
+  layout();
   load("truth");
   load("predicted");
 }
 
-// Images are decoded when their scene comes near, so that a long page opens at once.
-const near = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    if (!entry.isIntersecting) continue;
-    near.unobserve(entry.target);
-    player(entry.target);
-  }
-}, { rootMargin: "600px" });
-document.querySelectorAll("[data-scene]").forEach((root) => near.observe(root));
+// Scenes that lie folded away are made ready when they are unfolded, so that a long page opens at once.
+for (const root of document.querySelectorAll("[data-scene]")) if (!root.closest(".rest")) player(root);
+for (const rest of document.querySelectorAll(".rest")) {
+  rest.addEventListener("toggle", () => rest.querySelectorAll("[data-scene]").forEach(player), { once: true });
+}
 
 // A dot of a distribution leads to its scene.
 document.querySelectorAll(".case").forEach((dot) => {

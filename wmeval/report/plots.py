@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 LOW, HIGH = -0.25, 1.05  # of the axis of skill; what lies beyond is drawn at the edge
 BINS = 40  # of a distribution
+TALL = 130  # px of a distribution and of the curve beside it
 
 
 def interval(score: Mapping[str, Any]) -> Markup:
@@ -49,22 +50,23 @@ def distribution(
         for value, name in ((ceiling, "ceiling"), (null, "null"))
         if value is not None
     ]
+    columns = [min(BINS - 1, int(BINS * min(error, worst) / worst)) for error, _, _ in errors]
+    step = min(11.0, (TALL - 12) / max(map(columns.count, columns), default=1))
     stacked: dict[int, int] = {}
     dots = []
-    for error, failed, key in sorted(errors):
-        column = min(BINS - 1, int(BINS * min(error, worst) / worst))
+    for column, (_, failed, key) in sorted(zip(columns, errors, strict=True), key=lambda c: c[1]):
         level = stacked[column] = stacked.get(column, 0) + 1
-        x = round(1.25 + 97.5 * (column + 0.5) / BINS, 2)
+        x, y = round(1.25 + 97.5 * (column + 0.5) / BINS, 2), round(3 - step * level, 1)
         dots.append(
-            Markup('<circle class="case{}" data-case="{}" cx="{}%" cy="{}" r="4"/>').format(
-                " failed" if failed else "", key, x, 3 - 9 * level
+            Markup('<circle class="case{}" data-case="{}" cx="{}%" cy="{}" r="{}"/>').format(
+                " failed" if failed else "", key, x, y, max(1.5, step / 2 - 0.5)
             )
         )
     # the inner origin is the foot of the plot, so that dots stack upwards whatever the height
     standing = Markup('<svg y="100%" overflow="visible">{}</svg>').format(Markup("").join(dots))
     median = float(np.median([e for e, _, _ in errors])) if errors else math.nan
     words = f"{len(errors)} cases, median error {median:.3g} of at most {worst:g}"
-    return _figure("dots", words, [*anchors, standing], height=18 + 9 * max(stacked.values(), default=1))
+    return _figure("dots", words, [*anchors, standing], height=TALL)
 
 
 Band = tuple[Floats, Floats, Floats]  # low, middle, high, (T,) each

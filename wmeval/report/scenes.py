@@ -119,6 +119,8 @@ def _scene(sample: Sample, score: Mapping[str, Any], of: int, videos: Videos) ->
         count, cut = embedded["truth"]["count"], embedded["cut"]
         view |= {
             "frames": count,
+            "width": embedded["width"],
+            "height": embedded["height"],
             # a still of the later part says most to those who do not press play
             "poster": min(count - 1, cut + round(0.6 * (count - 1 - cut))),
             "cut_share": round(100 * (cut - 0.5) / max(1, count - 1), 1),
@@ -129,13 +131,14 @@ def _scene(sample: Sample, score: Mapping[str, Any], of: int, videos: Videos) ->
 
 def _ticks(top: float, null: float | None, ceiling: float | None) -> list[dict[str, Any]]:
     named = [("ceiling", ceiling), ("null", null)]
-    rows: list[dict[str, Any]] = [{"at": 98.75, "text": f"worst {top:g}", "kind": ""}]
+    rows: list[dict[str, Any]] = [{"at": 98.75, "text": f"worst {top:g}", "kind": "end"}]
     for name, value in named:
         if value is not None:
             where = plots.share(value, top)
-            rows.append({"at": where, "text": f"{name} {words.number(value, 2)}", "kind": "second"})
+            side = " start" if where < 12 else " end" if where > 88 else ""
+            rows.append({"at": where, "text": f"{name} {words.number(value, 2)}", "kind": f"second{side}"})
     if len(rows) == 3 and abs(rows[1]["at"] - rows[2]["at"]) < 24:
-        rows[1]["kind"] = "third"
+        rows[1]["kind"] = rows[1]["kind"].replace("second", "third")
     return rows
 
 

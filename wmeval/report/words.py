@@ -23,7 +23,7 @@ def number(value: Any, digits: int = 3) -> str:
         return NONE
     if isinstance(value, int):
         return str(value)
-    size = math.floor(math.log10(abs(value))) if abs(value) > 1e-9 else 0
+    size = math.floor(math.log10(abs(value))) if abs(value) > 1e-9 else -1
     return f"{value:.{max(0, digits - 1 - max(size, -1))}f}".replace("-", "−")
 
 
