@@ -29,7 +29,7 @@ from wmeval_probes.physics.draw import (
 Floats = NDArray[np.float64]
 SPEEDS, FAST = (0.8, 2.0), (2.4, 3.4)  # m/s at contact; below 0.03 radii in a physics step
 RESTITUTION = (0.2, 0.9)
-DEAD_PX = 0.5  # depth [px] below which the oracle's own tracks overlap on one frame in twenty
+DEAD_PX = 0.2  # depth [px] that the oracle's own tracks exceed on fewer than one contact frame in twenty
 NEAR = 0.25  # radii: closer than this is a contact frame
 BEGUN, ARRIVED = 0.3, 0.85  # of the true approach: up to here nothing came, from here on all of it
 GAP = 0.5  # m still to go at the cut, so that no drift of a blurred edge is an approach

@@ -1,0 +1,219 @@
+"""One probe's calibration: what skill 0 and 1 mean, and the smallest violation that can be seen.
+
+null = mean error of the probe's null reference; ceiling = 95th percentile of the oracle's. The ceiling is
+also the threshold at which graded violations are looked for on other development scenes, so that a score
+never comes without the smallest violation that its instrument sees, and how often it sees one in the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from wmeval.anchor import Anchor
+from wmeval.camera import View
+from wmeval.errors import UsageError
+from wmeval.probe import Probe
+from wmeval.seeds import Split, scene_rng
+
+REFERENCE_ROWS = ("oracle", "freeze", "vanish", "blur", "linear", "noise")
+DETECTED = 0.8  # of the violated scenes: from there a strength is seen
+Told = Callable[[int, int], None]  # (cases done, cases in all)
+
+
+@dataclass(frozen=True)
+class Grade:
+    """How well one strength of violation is told from clean truths."""
+
+    strength: float
+    detected: float  # share above the threshold
+    auroc: float  # against clean truths; 0.5 = not told apart
+    error: float  # mean
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """An anchor with the detection curve that it sums up; `tested` scenes a strength."""
+
+    anchor: Anchor
+    curve: tuple[Grade, ...]
+    tested: int
+    oracle: Mapping[str, float]  # median, p90, p95 and worst error of the oracle
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the calibration as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case and what is to be tried on it: references by name, violations by strength."""
+
+    split: Split
+    tag: str
+    index: int
+    view: View
+    references: tuple[str, ...] = ()
+    strengths: tuple[float, ...] = ()
+
+
+Row = Mapping[str, tuple[float, float, float]]  # reference or strength -> error, event, found
+
+
+def calibration(
+    probe: Probe,
+    tag: str,
+    view: View,
+    n: int = 1000,
+    workers: int = 2,
+    progress: Told | None = None,
+    *,
+    tested: int | None = None,
+    cases: int = 16,
+) -> Calibration:
+    """Return a probe's calibration at a tag and View.
+
+    `n` development scenes give null and ceiling, `tested` others (default: n, at most 200) the detection
+    curve, and the first `cases` evaluation scenes the reference rows.
+
+    Raises:
+        UsageError: the probe has no such tag, or n is too small for a 95th percentile.
+    """
+    if tag not in probe.tags:
+        raise UsageError(f"{probe.key} was given the tag {tag!r}; its tags are {', '.join(probe.tags)}")
+    if n < 20:
+        raise UsageError(
+            f"a calibration was given {n} scenes; a 95th percentile needs 20 or more (`--n 100`)"
+        )
+    tested = min(n, 200) if tested is None else tested
+    base = Job("dev", tag, 0, view, tuple(dict.fromkeys((probe.null, "oracle"))))
+    jobs = [replace(base, index=i) for i in range(n)]
+    jobs += [
+        replace(base, index=n + i, references=("oracle",), strengths=probe.strengths) for i in range(tested)
+    ]
+    jobs += [replace(base, split="eval", index=i, references=REFERENCE_ROWS) for i in range(cases)]
+    rows: list[Row] = []
+    for row in run_jobs(probe, jobs, workers):
+        rows.append(row)
+        if progress is not None:
+            progress(len(rows), len(jobs))
+    return summed(probe, tag, view, rows[:n], rows[n : n + tested], rows[n + tested :])
+
+
+def summed(
+    probe: Probe, tag: str, view: View, scenes: Sequence[Row], graded: Sequence[Row], evaluated: Sequence[Row]
+) -> Calibration:
+    """Return the calibration that the rows of three disjoint sets of scenes make."""
+    oracle = np.array([r["oracle"][0] for r in scenes])
+    null = float(np.mean([r[probe.null][0] for r in scenes]))
+    ceiling = float(np.quantile(oracle, 0.95))
+    anchor = Anchor(probe.key, tag, view, null, ceiling, len(scenes))
+    clean = np.array([r["oracle"][0] for r in graded])
+    curve = []
+    for strength in probe.strengths:
+        broken = np.array([r[f"{strength:g}"][0] for r in graded])
+        if len(broken):
+            seen = float(np.mean(broken > ceiling))
+            curve.append(Grade(strength, seen, auroc(broken, clean), float(broken.mean())))
+    anchor = replace(
+        anchor,
+        detectable=next((g.strength for g in sorted_curve(curve) if g.detected >= DETECTED), None),
+        false_alarms=float(np.mean(clean > ceiling)) if len(clean) else None,
+        rows={name: reference_row(anchor, probe, evaluated, name) for name in REFERENCE_ROWS}
+        if len(evaluated)
+        else {},
+    )
+    of_oracle = {
+        "median": float(np.median(oracle)),
+        "p90": float(np.quantile(oracle, 0.9)),
+        "p95": ceiling,
+        "worst": float(oracle.max()),
+    }
+    return Calibration(anchor, tuple(curve), len(graded), of_oracle)
+
+
+def sorted_curve(curve: Sequence[Grade]) -> list[Grade]:
+    """Return the grades from the weakest violation to the strongest."""
+    return sorted(curve, key=lambda g: g.strength)
+
+
+def auroc(broken: ArrayLike, clean: ArrayLike) -> float:
+    """Return P(broken > clean) + P(equal) / 2 (Mann-Whitney U over the number of pairs).
+
+    >>> auroc([1, 2, 2], [0, 2])
+    0.6666666666666666
+    """
+    one, other = np.asarray(broken, dtype=np.float64)[:, None], np.asarray(clean, dtype=np.float64)[None]
+    return float(np.mean((one > other) + 0.5 * (one == other)))
+
+
+def reference_row(anchor: Anchor, probe: Probe, rows: Sequence[Row], name: str) -> dict[str, Any]:
+    """Return {skill, lo, hi, error, found, n} of a reference over evaluation scenes."""
+    from wmeval.stats import skill_score
+
+    errors = [r[name][0] for r in rows]
+    found = np.array([r[name][2] for r in rows])
+    row: dict[str, Any] = {"skill": None, "lo": None, "hi": None, "error": float(np.mean(errors))}
+    if anchor.null > anchor.ceiling:
+        score = skill_score([anchor.value(e) for e in errors], anchor.value(probe.worst), 1.0)
+        row |= {"skill": score.skill, "lo": score.lo, "hi": score.hi}
+    known = found[np.isfinite(found)]
+    return {**row, "found": float(known.mean()) if len(known) else None, "n": len(errors)}
+
+
+def try_case(probe: Probe, job: Job) -> Row:
+    """Return what each reference and each violation of one case is worth."""
+    from wmeval.trial import prepare
+
+    trial = prepare(probe, probe.case(scene_rng(job.split, probe.key, job.tag, job.index), job.tag), job.view)
+    row = {}
+    for name in job.references:
+        told = trial.reference(name)
+        row[name] = (told.error, told.event, told.found)
+    for strength in job.strengths:
+        rng = scene_rng(job.split, probe.key, f"{job.tag}|violate {strength:g}", job.index)
+        told = trial.violated(strength, rng)
+        row[f"{strength:g}"] = (told.error, told.event, told.found)
+    return row
+
+
+def run_jobs(probe: Probe, jobs: Sequence[Job], workers: int = 1) -> Iterator[Row]:
+    """Yield the row of each job in order, from `workers` processes.
+
+    A probe that no other process can import is tried in this one.
+    """
+    where = _address(probe) if workers > 1 else None
+    if where is None:
+        for job in jobs:
+            yield try_case(probe, job)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield from pool.map(_try_at, [where] * len(jobs), jobs, chunksize=4)
+
+
+def _try_at(where: str, job: Job) -> Row:
+    from wmeval.registry import load_probe
+
+    return try_case(load_probe(where), job)
+
+
+def _address(probe: Probe) -> str | None:
+    """Return the name or file.py:NAME under which another process finds a probe."""
+    import inspect
+    import sys
+
+    from wmeval import registry
+
+    for name, entry in registry.entries("probes").items():
+        if entry.points[0].value.partition(":")[0] == probe.case.__module__:
+            return name if entry.load("probes") is probe else None
+    module = sys.modules.get(probe.case.__module__)
+    named = [k for k, v in vars(module).items() if v is probe] if module else []
+    return f"{inspect.getfile(probe.case)}:{named[0]}" if named else None
