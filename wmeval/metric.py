@@ -50,7 +50,10 @@ class Features(Protocol):
         """Extractor and first 8 hex digits of its weights."""
         ...
 
-    min_frames: int
+    @property
+    def min_frames(self) -> int:
+        """Fewest frames of a clip that it can read."""
+        ...
 
     def __call__(self, frames: Frames) -> Floats:
         """Return features (D,) of a clip (T, H, W, 3) with T >= min_frames."""
