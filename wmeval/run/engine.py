@@ -221,7 +221,7 @@ def _claim(store: Store, plan: Plan) -> None:
         if all(old[k] == v for k, v in fresh.items() if k != "card"):
             return
         kept = {k: old[k] for k in ("created", "opened") if k in old}
-    elif store.folder.exists() and any(store.folder.iterdir()):
+    elif store.folder.exists() and any(not p.name.startswith(".") for p in store.folder.iterdir()):
         raise UsageError(f"{store.folder} is not empty and holds no run; give another folder with --out")
     created = {"created": datetime.now(UTC).isoformat(timespec="seconds")}
     store.write_json(MANIFEST, {**fresh, **machine(), **created, **kept})

@@ -5,7 +5,6 @@ It reads only what the generate stage kept, and can be done again without the mo
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from wmeval.metric import Features, Metric, SetMetric
 from wmeval.perceive import track
 from wmeval.probe import Probe
 from wmeval.run.plan import Unit, draw
-from wmeval.run.store import Store
+from wmeval.run.store import Store, plain
 from wmeval.run.truths import truth_of
 from wmeval.scene import Case
 from wmeval.tracks import Tracks
@@ -189,20 +188,3 @@ def _mask(keep: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
     mask = np.zeros(length, np.bool_)
     mask[keep] = True
     return mask
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON takes it: arrays become lists, NaN and infinity become null."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str) else str(value)

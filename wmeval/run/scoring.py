@@ -14,14 +14,14 @@ import numpy as np
 
 from wmeval import registry
 from wmeval.anchor import Anchor
+from wmeval.camera import View
 from wmeval.metric import SetMetric
 from wmeval.probe import Measurement, Probe
 from wmeval.run.code import source_digest
 from wmeval.run.folder import Run
-from wmeval.run.measure import plain
 from wmeval.run.plan import SCHEMA, Plan, measure_key
 from wmeval.run.progress import Progress
-from wmeval.run.store import Store
+from wmeval.run.store import Store, plain
 from wmeval.seeds import digest
 from wmeval.stats import LEVEL, MIN_N, skill_score
 from wmeval.suite import Suite
@@ -45,7 +45,7 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
         probe, tag = probes[key[0]], key[1]
         if stored_anchor(suite, probe, tag, view) is None:
             tell(Progress("anchors", message=f"no stored anchor fits {probe.key} at this view; making one"))
-        scores.append(_score(probe, tag, groups[key], _anchor(suite, probe, tag, view)))
+        scores.append(_score(probe, tag, groups[key], find_anchor(suite, probe, tag, view)))
     results = {
         "schema": SCHEMA,
         "inputs": inputs_digest(run.store, plan),
@@ -87,11 +87,11 @@ def inputs_digest(store: Store, plan: Plan) -> str:
     return digest([keys, plan.to_json()["na"], plan.partial, code, _anchors_digest(plan.suite)])
 
 
-def stored_anchor(suite: Suite, probe: Probe, tag: str, view: Any) -> Anchor | None:
+def stored_anchor(suite: Suite, probe: Probe, tag: str, view: View) -> Anchor | None:
     """Return the anchor that ships with the suite for this probe, tag and View, if there is one."""
-    from wmeval.calibrate import stored_anchor as stored
+    from wmeval import calibrate
 
-    anchor: Anchor | None = stored(suite, probe, tag, view)
+    anchor: Anchor | None = calibrate.stored_anchor(suite, probe, tag, view)
     return anchor
 
 
@@ -224,10 +224,11 @@ def _score(probe: Probe, tag: str, records: Sequence[Record], anchor: Anchor) ->
     return row
 
 
-def _anchor(suite: Suite, probe: Probe, tag: str, view: Any) -> Anchor:
-    from wmeval.calibrate import find_anchor
+def find_anchor(suite: Suite, probe: Probe, tag: str, view: View) -> Anchor:
+    """Return the stored anchor, or one made now from development scenes."""
+    from wmeval import calibrate
 
-    anchor: Anchor = find_anchor(suite, probe, tag, view)
+    anchor: Anchor = calibrate.find_anchor(suite, probe, tag, view)
     return anchor
 
 

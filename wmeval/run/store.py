@@ -11,6 +11,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import time
 import uuid
@@ -166,6 +167,23 @@ def untimed(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {k: untimed(v) for k, v in value.items() if k not in UNTIMED}
     return [untimed(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON takes it: arrays become lists, NaN and infinity become null."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 def read_json(path: Path) -> Any:

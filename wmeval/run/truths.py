@@ -10,6 +10,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ def truth_of(scene: Scene, futures: int = 0) -> Truth:
         truth = _read(path, scene)
         os.utime(path)  # the oldest go first, so being read keeps a truth young
         return truth
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
         pass  # absent or damaged: simulating again is always right
     from wmeval.world import simulate
 
