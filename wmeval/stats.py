@@ -106,25 +106,29 @@ def _dirichlet_below(x: Floats, c: float) -> float:
     prod 1 / (1 - i t (x_i - c)) (Gil-Pelaez 1951). In log t the integrand is analytic in a strip and decays
     on both sides, so that the trapezoid rule is exact to rounding.
     """
-    y = x - c
-    y = y[np.abs(y) > 1e-12]
+    y, times = np.unique(x - c, return_counts=True)  # cases at a bound are many and equal
+    y, times = y[np.abs(y) > 1e-12], times[np.abs(y) > 1e-12]
     if not len(y) or y.max() <= 0:
         return 1.0
     if y.min() >= 0:
         return 0.0
-    drift = float(y.sum() / np.sqrt((y * y).sum()))
+    drift = float((times * y).sum() / np.sqrt((times * y * y).sum()))
     if abs(drift) > 40:  # standard deviations: a sum of exponentials gets there with exp(-40)
         return float(drift < 0)
-    scale = np.sort(np.abs(y))[::-1]
-    # below `first` the integrand is less than 1e-11; beyond `last` some k factors alone are below exp(-30)
-    first = log(1e-11 / scale.sum())
-    last = float((30 / np.arange(1, len(scale) + 1) - np.log(scale)).min())
-    step = min(0.1, 3 / (abs(drift) + 1e-9))  # the drift turns the integrand: several points a turn
+    order = np.argsort(-np.abs(y))
+    # below `first` the integrand is less than 1e-11; beyond `last` the largest factors alone are below exp(-30)
+    first = log(1e-11 / (times * np.abs(y)).sum())
+    last = float((30 / np.cumsum(times[order]) - np.log(np.abs(y[order]))).min())
+    # several points a turn of the integrand, wherever it is not yet negligible
+    coarse = np.exp(np.arange(first, last, 0.5))[:, None] * y
+    alive = np.log1p(coarse**2) @ times < 60
+    turn = float(np.abs((coarse / (1 + coarse**2)) @ times)[alive].max())
+    step = min(0.1, 1.5 / (turn + 1e-9))
     t = np.exp(np.arange(floor(first / step), ceil(last / step) + 1) * step)
     inside = 0.0
     for part in np.array_split(t, len(t) * len(y) // 2_000_000 + 1):
         ty = part[:, None] * y
-        inside += float((np.sin(np.arctan(ty).sum(1)) * np.exp(-0.5 * np.log1p(ty * ty).sum(1))).sum())
+        inside += float((np.sin(np.arctan(ty) @ times) * np.exp(-0.5 * np.log1p(ty * ty) @ times)).sum())
     return min(1.0, max(0.0, 0.5 - inside * step / np.pi))
 
 
