@@ -116,7 +116,7 @@ def _dirichlet_below(x: Floats, c: float) -> float:
     if abs(drift) > 40:  # standard deviations: a sum of exponentials gets there with exp(-40)
         return float(drift < 0)
     order = np.argsort(-np.abs(y))
-    # below `first` the integrand is less than 1e-11; beyond `last` the largest factors alone are below exp(-30)
+    # below `first` the integrand is less than 1e-11, beyond `last` the largest factors alone exp(-30)
     first = log(1e-11 / (times * np.abs(y)).sum())
     last = float((30 / np.cumsum(times[order]) - np.log(np.abs(y[order]))).min())
     # several points a turn of the integrand, wherever it is not yet negligible
