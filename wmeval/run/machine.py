@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 MATTERS = ("wmeval", "numpy", "scipy", "pybullet", "torch", "torchvision", "torchmetrics", "lpips")
@@ -26,6 +27,11 @@ def machine() -> dict[str, Any]:
         "versions": versions,
     }
     return {"wmeval": versions["wmeval"], "machine": where}
+
+
+def gpu_present() -> bool:
+    """Return whether a driver of a GPU that torch can use is there, without the seconds torch takes."""
+    return any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
 def _processor() -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from wmeval.errors import UsageError
 from wmeval.run.folder import Run
+from wmeval.run.machine import gpu_present
 from wmeval.run.plan import Plan
 
 
@@ -55,7 +55,7 @@ def workers_for(plan: Plan, todo: int) -> tuple[int, int]:
         count = asked
     else:
         wants_gpu = plan.request.device.startswith("cuda") or (
-            plan.request.device == "auto" and not plan.card.reference and Path("/dev/nvidiactl").exists()
+            plan.request.device == "auto" and not plan.card.reference and gpu_present()
         )
         count = 1 if wants_gpu else min(cores, 8)
     count = max(1, min(count, todo or 1))

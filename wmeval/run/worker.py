@@ -23,6 +23,7 @@ from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, UsageError, WmevalError
 from wmeval.model import WorldModel
 from wmeval.references import Reference
+from wmeval.run.machine import gpu_present
 from wmeval.run.plan import Unit, measure_key
 from wmeval.run.store import Store
 
@@ -133,8 +134,10 @@ def raised(kind: str, sentence: str) -> Exception:
 
 
 def _device(asked: str, model: str) -> str:
-    if asked != "auto" or model in registry.REFERENCE_NAMES:
-        return "cpu" if asked == "auto" else asked
+    if asked != "auto":
+        return asked
+    if model in registry.REFERENCE_NAMES or not gpu_present():
+        return "cpu"
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
