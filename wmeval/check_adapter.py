@@ -214,14 +214,27 @@ def _seeds(model: Generates) -> str:
 
 def _global_randomness(model: Generates) -> str:
     """Seeding globally would tie a sample to whatever ran before it, and disturb the caller."""
+    one = observations(model.card, 1)
+    _draw_globally()  # a model that always seeds alike must not find its own state already there
     before = _random_state()
-    _ask(model, observations(model.card, 1), [SEEDS[0]])
+    _ask(model, one, [SEEDS[0]])
     changed = [name for name, state in _random_state().items() if before.get(name, state) != state]
     return (
         f"it moves the global random state of {', '.join(changed)}; use generators of its own"
         if changed
         else ""
     )
+
+
+def _draw_globally() -> None:
+    import random
+
+    random.random()
+    np.random.random()
+    if "torch" in sys.modules:
+        import torch
+
+        torch.rand(())
 
 
 def _random_state() -> dict[str, str]:

@@ -79,7 +79,10 @@ def entries(kind: str) -> dict[str, Entry]:
     found: dict[str, list[EntryPoint]] = {}
     for point in _points(tuple(sys.path)).select(group=KINDS[kind][0]):
         found.setdefault(point.name, []).append(point)
-    return {name: Entry(name, tuple(points)) for name, points in sorted(found.items())}
+    order = {
+        name: sorted(points, key=lambda p: p.dist.name if p.dist else "") for name, points in found.items()
+    }
+    return {name: Entry(name, tuple(points)) for name, points in sorted(order.items())}
 
 
 @cache
