@@ -210,7 +210,10 @@ class Loader(Protocol):
     """Makes a model."""
 
     def __call__(self, weights: Path | None, device: str, options: Mapping[str, str]) -> WorldModel:
-        """Return the loaded model; raise UsageError or EnvironmentFault with the mending line."""
+        """Return the loaded model; raise UsageError or EnvironmentFault with the mending line.
+
+        `device` is cpu, cuda, cuda:N, or auto: the best of this machine that the model can use.
+        """
         ...
 
 

@@ -23,7 +23,6 @@ from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, UsageError, WmevalError
 from wmeval.model import WorldModel
 from wmeval.references import Reference
-from wmeval.run.machine import gpu_present
 from wmeval.run.plan import Unit, measure_key
 from wmeval.run.store import Store
 
@@ -64,8 +63,8 @@ class Worker:
     @cached_property
     def model(self) -> WorldModel | Reference:
         """The model, opened when it is first needed."""
-        device = _device(self.setup.device, self.setup.model)
-        model = registry.load_model(self.setup.model, self.setup.weights, device, self.setup.options)
+        asked = self.setup
+        model = registry.load_model(asked.model, asked.weights, asked.device, asked.options)
         _limit_threads(self.setup.threads)
         return model
 
@@ -131,16 +130,6 @@ def raised(kind: str, sentence: str) -> Exception:
     """Return the exception that a worker's fault stands for."""
     kinds = {"usage": UsageError, "environment": EnvironmentFault}
     return kinds.get(kind, RuntimeError)(sentence)
-
-
-def _device(asked: str, model: str) -> str:
-    if asked != "auto":
-        return asked
-    if model in registry.REFERENCE_NAMES or not gpu_present():
-        return "cpu"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _limit_threads(threads: int) -> None:
