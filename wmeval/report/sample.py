@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,15 +82,14 @@ class Sample:
 def telling(samples: Sequence[Sample]) -> dict[str, Sample]:
     """Return the best, the median and the worst sample by error, fewer where there are fewer.
 
-    Ties are broken by case id, so that the choice is nobody's. The median is the lower one of two.
+    Ties are broken by case id, so that the choice is nobody's, but what can be seen is worse than what
+    failed with the same error. The median is the lower one of two.
 
     >>> made = [Sample("p", "rollout", "iid", str(e), 0, "main", e, 1.0, "ok") for e in (3, 1, 4, 2)]
     >>> {k: v.error for k, v in telling(made).items()}
     {'best': 1, 'median': 2, 'worst': 4}
     """
-    ranked = sorted(
-        samples, key=lambda s: (math.inf if math.isnan(s.error) else s.error, s.case_id, s.replicate)
-    )
+    ranked = sorted(samples, key=lambda s: (s.error, s.motion is not None, s.case_id, s.replicate))
     last = len(ranked) - 1
-    picks = {0: "best", last // 2: "median", last: "worst"} if last >= 2 else {0: "best", last: "worst"}
-    return {name: ranked[at] for at, name in picks.items() if at >= 0}
+    picks = {last: "worst", last // 2: "median", 0: "best"}  # of few samples one may be all of these
+    return {name: ranked[at] for at, name in sorted(picks.items()) if 0 <= at <= last}

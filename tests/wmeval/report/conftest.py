@@ -69,7 +69,7 @@ def make_samples(rng, probe, skill, *, cases=16, worst=1.0, unit="", lost=0.2, s
                 status,
                 caption="A red and a blue ball are thrown to the right over a grey floor.",
                 evidence={"fitted_g": round(9.81 * skill, 3), "frames_used": 12, "contact": None},
-                reproduce=f"wmeval run --model genie --probe {probe.partition('@')[0]} --limit {i + 1} --out again",
+                reproduce=f"wmeval run --model genie --probe {probe.partition('@')[0]} --limit {i + 1}",
                 motion=None if status != "ok" else moving,
             )
         )

@@ -1,0 +1,65 @@
+"""The page in a real browser: it plays, scrubs and asks nothing of the network. Runs where chromium is."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wmeval.report.sample import telling
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium here; tests/wmeval/report reads the page"
+)
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--virtual-time-budget=3000",
+    "--enable-logging=stderr", "--force-device-scale-factor=1",
+)  # fmt: skip
+
+
+def browse(page, profile, *flags):
+    done = subprocess.run(
+        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *flags, page.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert complaints == []
+    return done.stdout
+
+
+@pytest.fixture
+def page(html, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+def test_every_scene_draws_its_frame_under_the_page_s_own_policy(page, samples, tmp_path):
+    dom = browse(page, tmp_path / "profile", "--dump-dom", "--window-size=1280,2000")
+    stages = re.findall(r'<article class="scene".*?</article>', dom, re.DOTALL)
+    unfolded = [s for s in stages if "<output" in s and "predicted</output>" in s]
+    probes = {s.probe for s in samples}
+    chosen = [s for p in probes for s in telling([s for s in samples if s.probe == p]).values()]
+    assert len(unfolded) == sum(s.motion is not None for s in chosen) >= 6
+    for stage in unfolded:
+        assert re.search(r"<output>\d\.\d s predicted</output>", stage)
+        assert re.search(r'aria-valuetext="\d\.\d s predicted"', stage)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_readable_in_every_light_and_on_a_phone(page, tmp_path, width, scheme):
+    shot = tmp_path / "shot.png"
+    flags = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
+    browse(page, tmp_path / "profile", f"--screenshot={shot}", f"--window-size={width},4600", *flags)
+    picture = np.asarray(Image.open(shot).convert("RGB")).astype(int)
+    paper = picture[5, 5].mean()
+    assert paper < 60 if scheme == "dark" else paper > 240
+    margin = picture[:, -10:].reshape(-1, 3)
+    assert (np.abs(margin - picture[5, 5]).max(1) < 12).mean() > 0.97, "something sticks out of the page"
+    red = (picture[..., 0] > 150) & (picture[..., 1] < 70) & (picture[..., 2] < 70)
+    assert red.sum() > 500, "no red ball is drawn"
