@@ -77,7 +77,7 @@ def calibration(
 ) -> Calibration:
     """Return a probe's calibration at a tag and View.
 
-    `n` development scenes give null and ceiling, `tested` others (default: n, at most 200) the detection
+    `n` development scenes give null and ceiling, `tested` others (default: n / 2, at most 200) the detection
     curve, and the first `cases` evaluation scenes the reference rows.
 
     Raises:
@@ -89,7 +89,7 @@ def calibration(
         raise UsageError(
             f"a calibration was given {n} scenes; a 95th percentile needs 20 or more (`--n 100`)"
         )
-    tested = min(n, 200) if tested is None else tested
+    tested = min(n // 2, 200) if tested is None else tested
     base = Job("dev", tag, 0, view, tuple(dict.fromkeys((probe.null, "oracle"))))
     jobs = [replace(base, index=i) for i in range(n)]
     jobs += [

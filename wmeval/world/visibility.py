@@ -34,7 +34,7 @@ def seen(scene: Scene, position: Floats, orientation: Floats, times: Floats) -> 
         blockers = [(b, np.array(b.placed(float(now))), np.array(b.orientation)) for b in scene.static]
         others = [(b, position[t, i], orientation[t, i]) for i, b in enumerate(scene.moving)]
         for i, points in enumerate(spots):
-            if not np.isfinite(points).all():
+            if not len(points) or not np.isfinite(points).all():
                 continue
             pixel, _ = scene.camera.project(points, float(now), lens)
             clear = ((pixel >= 0) & (pixel <= 1000)).all(-1)

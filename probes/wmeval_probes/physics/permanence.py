@@ -32,8 +32,9 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 SCREEN_Y = -1.0  # m, in front of all bodies
 GROWN = 14.0 / (14.0 + SCREEN_Y)  # a screen hides so many times its width of the plane of the bodies
-SPEEDS, FAST = (0.8, 1.5), (1.9, 2.6)  # m/s
+SPEEDS, FAST = (0.8, 1.5), (2.1, 2.4)  # m/s
 WIDEST = 0.95  # m, half the width of a standing screen in the plane of the bodies
+HORIZON_S = 3.0  # after the cut all must be over
 AFTER_S = 0.6  # every body is seen for so long after it comes out
 MUST_SEE, MUST_NOT = 0.5, 0.01  # share of a body in view from which it must be found, or must not
 HALF_OUT = 0.5  # share of a body in view from which it has appeared again
@@ -54,7 +55,7 @@ def case(rng: np.random.Generator, tag: str) -> Case:
         kinds, weights = ("sinks", "slides"), (0.5, 0.5)
     kind = "lifts" if tag == "ood-duration" else str(rng.choice(kinds, p=weights))
     draw = {"passes": _passes, "lifts": _lifts, "sinks": _sinks, "slides": _slides}[kind]
-    while (drawn := draw(rng, tag)) is None:
+    while (drawn := draw(rng, tag)) is None or drawn.duration_s - drawn.cut_s > HORIZON_S:
         pass
     return Case.single(drawn)
 
@@ -116,15 +117,19 @@ def _span(bodies: Sequence[Body]) -> tuple[float, float]:
 
 def _passes(rng: np.random.Generator, tag: str) -> Scene | None:
     """One to three bodies glide over the floor and behind a standing screen."""
-    n = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
-    speed = float(rng.uniform(*(FAST if tag == "ood-speed" else SPEEDS)))
+    fast = tag == "ood-speed"  # then there is room in the picture for one short pass only
+    n = 1 if fast else int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
+    speed = float(rng.uniform(*(FAST if fast else SPEEDS)))
     side = int(rng.choice([-1, 1]))
     bodies = _standing(rng, tag, n)
-    hidden = float(rng.uniform(0.3, 1.5))  # of the largest body
     widest = max(half_width(b) for b in bodies)
+    longest = min(0.5 if fast else 1.5, 2 * (WIDEST - widest) / speed)
+    if longest < 0.3:
+        return None
+    hidden = float(rng.uniform(0.3, longest))  # s, of the largest body
     half = (2 * widest + speed * hidden) / 2  # of the screen, in the plane of the bodies
     centre = float(rng.uniform(-0.8, 0.8))
-    touches = float(rng.uniform(0.4, 0.8))  # when the first body meets the screen's edge
+    touches = float(rng.uniform(0.4, 0.5 if fast else 0.8))  # when the first body meets the screen's edge
     left, right = _span(bodies)
     shift = centre - half - speed * touches - right
     lead = bodies[-1]
@@ -444,7 +449,7 @@ PROBE = Probe(
     strengths=(0.1, 0.25, 0.5, 0.75, 1.0),
     strength_unit="share of its frames from which one body is absent",
     tags=("iid", "ood-speed", "ood-size", "ood-duration", "ood-composition"),
-    horizon_s=3.0,
+    horizon_s=HORIZON_S,
     case=case,
     event=event,
     measure=measure,

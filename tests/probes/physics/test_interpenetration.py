@@ -118,9 +118,7 @@ def test_a_tilted_box_reaches_lower(tracks_from) -> None:
     body = box("box", half=(0.3, 0.3, 0.2), position=(0, 0, 1), hue="red")
     scene = Scene((body, floor()), side_camera(), 1.0, 0.5, 0.4, "impact")
     for turn in (0.4, -0.4):
-        tracks = tracks_from(
-            scene, np.array([0.6]), np.array([[[0.0, 0.0, 1.0]]]), angle=np.array([[turn]])
-        )
+        tracks = tracks_from(scene, np.array([0.6]), np.array([[[0.0, 0.0, 1.0]]]), angle=np.array([[turn]]))
         low = 0.3 * np.sin(0.4) + 0.2 * np.cos(0.4)
         assert gaps(tracks, scene)[0, 0, 1] == pytest.approx(1 - low, abs=1.5e-3)
 
@@ -146,7 +144,8 @@ def test_violation_has_the_stated_depth(index: int) -> None:
         r = truth.scene.moving[0].radius
         assert told.evidence["deepest m"] == pytest.approx(strength * r, abs=0.05 * r + 0.02)
         assert np.array_equal(
-            broken.position[: round(truth.scene.cut_s * 240)], truth.position[: round(truth.scene.cut_s * 240)]
+            broken.position[: round(truth.scene.cut_s * 240)],
+            truth.position[: round(truth.scene.cut_s * 240)],
         )
 
 
@@ -163,8 +162,8 @@ def test_a_scene_without_a_meeting_cannot_be_violated() -> None:
 
 def test_futures_of_the_context_all_pass() -> None:
     verdicts = []
-    for i in range(6):
-        truth = simulate(drawn(i), futures=16)
+    for i in range(4):
+        truth = simulate(drawn(i), futures=6)
         for future in truth.futures:
             tracks = exact_tracks(as_truth(truth, future), View())
             verdicts.append(PROBE.judge({"main": tracks}, {"main": truth}))
