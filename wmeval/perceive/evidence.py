@@ -58,16 +58,24 @@ def gather(clip: Colours, palette: Palette) -> Evidence:
     least = np.maximum(STRONG * np.append(palette.chroma, palette.chroma.min()), FAINT)
     level = np.concatenate([[np.inf], least]).astype(np.float32)
     strong = clip.chroma > level[owner]
-    ground = _background(clip, float(palette.chroma.min()))
+    full = np.concatenate([[np.inf], palette.chroma, [palette.chroma.min()]]).astype(np.float32)
+    bleach = np.concatenate([[0.0], palette.bleach, [0.1]]).astype(np.float32)
+    ground = _background(clip, clip.chroma / full[owner], bleach[owner])
     return Evidence(clip.grey, clip.chroma, clip.hue, ground, owner, strong, palette)
 
 
-def _background(clip: Colours, level: float) -> Singles:
-    """Return the mean grey of the uncoloured pixels around each pixel; 1 where there are none."""
+def _background(clip: Colours, tint: Singles, bleach: Singles) -> Singles:
+    """Return the mean grey of the uncoloured pixels around each pixel; 1 where there are none.
+
+    `tint` is the chroma as a share of the body's whose hue it is. Pixels with a little of it count too,
+    less, and as what they would be without it: else the faint rim of a blurred body would pass for a
+    darker background.
+    """
     width = 2 * max(2, round(clip.grey.shape[1] / 40)) + 1
-    plain = np.maximum(0, 1 - clip.chroma * np.float32(4 / level))
+    plain = np.maximum(0, 1 - tint * np.float32(4))
+    bare = (clip.grey - clip.chroma * bleach) / (1 - np.minimum(tint, np.float32(0.25)))
     size = (1, width, width)
     count = ndimage.uniform_filter(plain, size, mode="nearest")
-    total = ndimage.uniform_filter(plain * clip.grey, size, mode="nearest")
+    total = ndimage.uniform_filter(plain * bare, size, mode="nearest")
     enough = count > 0.5 / width**2
     return np.where(enough, total / np.where(enough, count, 1), 1).astype(np.float32)

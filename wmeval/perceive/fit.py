@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 _COARSE_PX = 4.5  # radius of a body in the coarse picture
 _OTHERWISE = np.deg2rad(30.0)  # outlines turned by more than that are different guesses
 _CLOSE = 0.1  # of the silhouette: a second guess worse by less than that is tried too
+_UNSURE, _UNSURE_PX = 0.5, 0.15  # misfits nearer than that, relatively or in px, decide nothing
 _ROOM = 0.6  # radii that a fit may move
 _DAMPING = 0.02  # of the steps, in pixels that tell everything
 _UNKNOWN = 1e-4  # what is known of a direction that no pixel tells of: it keeps sigma finite, at 5 px
@@ -135,7 +136,9 @@ def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) ->
 
     steps = (far - np.arange(2 * far + 1)) * by
     down, right = (a.ravel() for a in np.meshgrid(steps, steps, indexing="ij"))
-    cost = pool(patches.weight) @ (shapes * shapes).T - 2 * (pool(patches.weight * patches.share) @ shapes.T)
+    # beside a screen the colour of a body speaks for it, though its absence says nothing
+    weight = np.maximum(patches.weight, np.float32(0.5) * patches.share)
+    cost = pool(weight) @ (shapes * shapes).T - 2 * (pool(weight * patches.share) @ shapes.T)
     # the middle of the window that was cut is not exactly the first guess
     x0 = patches.x.reshape(-1, patches.side, patches.side)[:, 0, : side * by].mean(-1)
     y0 = patches.y.reshape(-1, patches.side, patches.side)[:, : side * by, 0].mean(-1)
@@ -156,15 +159,37 @@ def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) ->
     return Guesses(np.stack(pixel).astype(np.float64), turned_to.astype(np.float64), gap.astype(np.float64))
 
 
-def best_of(patches: Patches, geometry: Geometry, guesses: Guesses, widths: tuple[float, ...]) -> Fits:
-    """Return the fits from the first guesses, or from the second where these agree better with the pixels."""
+def best_of(
+    patches: Patches, geometry: Geometry, guesses: Guesses, widths: tuple[float, ...], times: Floats
+) -> Fits:
+    """Return the fits from the first guesses, or from the second where these agree better with the pixels.
+
+    Where both agree about as well (a body that is nearly square and half hidden), the turn is taken that
+    is nearer to the body's turn in the nearest frame in which it is clear.
+    """
     fits = refine(patches, geometry, guesses.pixel[0], guesses.angle[0], widths)
     rows = np.flatnonzero(guesses.gap < _CLOSE)
     if not len(rows):
         return fits
     part = Patches(patches.share[rows], patches.weight[rows], patches.x[rows], patches.y[rows], patches.side)
     other = refine(part, geometry.take(rows), guesses.pixel[1][rows], guesses.angle[1][rows], widths)
-    better = other.misfit < fits.misfit[rows]
+    one, two = fits.misfit[rows], other.misfit
+    better = two < one
+    unsure = np.abs(two - one) < np.maximum(_UNSURE * np.minimum(one, two), _UNSURE_PX)
+    clear = np.ones(len(times), bool)
+    clear[rows[unsure]] = False
+    if clear.any() and unsure.any():
+        turn = fits.angle.copy()
+        turn[rows[better]] = other.angle[better]
+        at = np.flatnonzero(clear)
+        nearest = at[np.abs(times[rows][:, None] - times[at]).argmin(1)]
+        period = symmetry(geometry.body)
+
+        def off(angle: Floats) -> Floats:
+            away: Floats = np.abs((angle - turn[nearest] + period / 2) % period - period / 2)
+            return away
+
+        better = np.where(unsure, off(other.angle) < off(fits.angle[rows]), better)
     for name in ("pixel", "angle", "covariance", "distance", "misfit"):
         getattr(fits, name)[rows[better]] = getattr(other, name)[better]
     return fits

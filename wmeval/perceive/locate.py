@@ -20,7 +20,7 @@ from wmeval.scene import Body, Scene
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-LEAST_SHARE = 0.1  # of its silhouette that a body must show to be found
+LEAST_SHARE = 0.13  # of its silhouette that a body must show to be found
 LEAST_AREA = 2.5  # px that it must show
 LEAST_CONFIDENCE = 0.3  # agreement of outline and pixels that it must reach
 
@@ -67,7 +67,7 @@ def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidenc
     middle = np.broadcast_to(lens.centre, (len(times), 2))
     size, expected = whole.size(middle), whole.area(middle)
     blobs = components((evidence.owner == slot + 1) & evidence.strong)
-    blobs = blobs.only(blobs.area >= np.maximum(LEAST_AREA / 2, LEAST_SHARE / 2 * expected[blobs.frame]))
+    blobs = blobs.only(blobs.area >= np.maximum(LEAST_AREA / 2, LEAST_SHARE / 5 * expected[blobs.frame]))
     # where the scene starts is only used to choose between components, never as a position
     start = lens.take(np.zeros(1, np.int64)).project(np.array(body.position)[None, None])[0][0, 0]
     chosen = choose(blobs, len(times), expected, float(size.max()), start if times[0] < 1e-6 else None)
@@ -79,12 +79,12 @@ def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidenc
     edge = np.full(len(rows), np.nan)
     if len(rows):
         big = float(size.max())
-        patches = cut(evidence, behind, slot, rows, pixel, int(np.ceil(1.9 * big)) + 3)
+        patches = cut(evidence, behind, slot, rows, pixel, int(np.ceil(1.9 * big)) + 3, 1)
         guesses = search(patches, geometry, pixel, angle)
-        patches = cut(evidence, behind, slot, rows, guesses.pixel[0], int(np.ceil(1.6 * big)) + 3)
+        patches = cut(evidence, behind, slot, rows, guesses.pixel[0], int(np.ceil(1.6 * big)) + 3, 1)
         rough = max(1.0, big / 6)
         widths = (2 * rough, rough, max(1.5, rough / 2), 1.2, 1.2)
-        fits = best_of(patches, geometry, guesses, widths)
+        fits = best_of(patches, geometry, guesses, widths, times[rows])
         pixel, angle = fits.pixel, fits.angle
         edge = _edge_width(patches, fits, expected[rows])
     return Sight(
@@ -110,19 +110,20 @@ def _edge_width(patches: Patches, fits: Fits, expected: Floats) -> Floats:
 def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     """Fit once more with the clip's own edge width [px], and judge what is there."""
     rows, slot, geometry = sight.rows, sight.slot, sight.geometry
-    margin = max(1, round(width / 2)) - 1
-    behind = (
-        ndimage.maximum_filter(sight.behind, (1, 2 * margin + 1, 2 * margin + 1)) if margin else sight.behind
-    )
+    margin = max(1, round(width / 2))
+    behind = sight.behind
+    if margin > 1:
+        behind = ndimage.maximum_filter(behind, (1, 2 * margin - 1, 2 * margin - 1))
     half = int(np.ceil(float(geometry.size(sight.pixel).max()) + width)) + 4
-    patches = cut(evidence, behind, slot, rows, sight.pixel, half)
-    fits = refine(patches, geometry, sight.pixel, sight.angle, (width, width))
+    patches = cut(evidence, behind, slot, rows, sight.pixel, half, margin)
+    fits = refine(patches, geometry, sight.pixel, sight.angle, (width, width, width))
     whole = soft(fits.distance, width)
     near = fits.distance < 1.0 + width / 2
     expected, area = whole.sum(-1), (patches.share * near).sum(-1)
-    around = (fits.distance < 2.5 + width / 2) * patches.weight
+    around = fits.distance < 2.5 + width / 2
     agree = (around * np.minimum(patches.share, whole)).sum(-1)
-    either = (around * np.maximum(patches.share, whole)).sum(-1)
+    # where something may hide the body, its colour speaks for it and its absence not against it
+    either = (around * np.where(patches.weight > 0, np.maximum(patches.share, whole), patches.share)).sum(-1)
     confidence = agree / np.maximum(either, 1e-6)
     visible = np.clip(area / np.maximum(expected, 1e-6), 0.0, 1.0)
     enough = (visible >= LEAST_SHARE) & (area >= LEAST_AREA)

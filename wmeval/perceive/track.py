@@ -18,11 +18,11 @@ from wmeval.perceive.hiding import nearest_static
 from wmeval.perceive.locate import Seen, Sight, continued, locate, settle
 from wmeval.perceive.outline import symmetry
 from wmeval.perceive.palette import colours, estimate
-from wmeval.scene import Scene
+from wmeval.scene import Body, Scene
 from wmeval.tracks import Tracks
 
 Floats = NDArray[np.float64]
-SIGMA_FLOOR_PX = 0.03  # no centre is known better: edges are drawn in quarter shares
+SIGMA_FLOOR_PX = 0.03  # no centre of a round body is known better, in px
 EXTRA_SHARE, EXTRA_PX = 0.2, 5.0  # of the smallest silhouette, and px: smaller components are no extras
 
 
@@ -99,7 +99,8 @@ def _write(out: Tracks, sight: Sight, seen: Seen) -> None:
     out.colour[at, slot] = seen.hue[found]
     out.pixel[at, slot] = fits.pixel[found]
     geometry = sight.geometry.take(np.flatnonzero(found))
-    position, sigma = _in_metres(geometry, fits.pixel[found], fits.covariance[found, :2, :2])
+    covariance = fits.covariance[found, :2, :2] + _grain(geometry.body, out.view) ** 2 * np.eye(2)
+    position, sigma = _in_metres(geometry, fits.pixel[found], covariance)
     out.position[at, slot], out.sigma[at, slot] = position, sigma
     period = symmetry(geometry.body)
     if period:
@@ -110,13 +111,23 @@ def _write(out: Tracks, sight: Sight, seen: Seen) -> None:
         out.angle[when, slot] = continued(fits.angle[found][known], out.times[when], geometry.body)
 
 
+def _grain(body: Body, view: View) -> float:
+    """Return the error [px] of a centre that the pixels of an edge share, so that they do not average it out.
+
+    A straight edge along the rows or columns is drawn in whole sub-pixels, `supersample` to a pixel: it is
+    off by up to half of one, evenly, and a centre is the mean of two such edges.
+    """
+    if body.shape == "sphere":
+        return SIGMA_FLOOR_PX
+    return float(1 / (view.supersample * np.sqrt(24)))
+
+
 def _in_metres(geometry: Geometry, pixel: Floats, covariance: Floats) -> tuple[Floats, Floats]:
     """Return positions and sigmas (F, 3) [m] on the body's plane from pixels (F, 2) and their covariance."""
     position = geometry.lens.on_plane(pixel, geometry.y)
     slopes = np.stack(
         [geometry.lens.on_plane(pixel + step, geometry.y) - position for step in np.eye(2)], -1
     )  # (F, 3, 2) m per px
-    covariance = covariance + SIGMA_FLOOR_PX**2 * np.eye(2)
     sigma = np.sqrt(np.einsum("fij,fjk,fik->fi", slopes, covariance, slopes))
     sigma[:, 1] = np.inf
     return position, sigma

@@ -15,10 +15,13 @@ Ints = NDArray[np.int64]
 _IN_FRONT = 0.3  # of a body's colour where it should be hidden: then it was drawn in front
 
 
-def cut(evidence: Evidence, behind: Bools, slot: int, rows: Ints, near: Floats, half: int) -> Patches:
+def cut(
+    evidence: Evidence, behind: Bools, slot: int, rows: Ints, near: Floats, half: int, margin: int
+) -> Patches:
     """Return the windows of half width `half` [px] around `near` (F, 2) in frames `rows` (F,).
 
-    `behind` (T or 1, H, W) are the pixels where a static body hides this one.
+    `behind` (T or 1, H, W) are the pixels where a static body hides this one; `margin` [px] is how far
+    the colours of two bodies mix where they meet.
     """
     height, width = evidence.owner.shape[1:]
     corner = np.floor(near).astype(np.int64) - half
@@ -32,7 +35,7 @@ def cut(evidence: Evidence, behind: Bools, slot: int, rows: Ints, near: Floats, 
     owner = evidence.owner[at]
     others = evidence.strong[at] & (owner != slot + 1)
     # on the seam of two bodies their colours mix, which says nothing of either share
-    blocked = ndimage.maximum_filter(others, (1, 3, 3))
+    blocked = ndimage.maximum_filter(others, (1, 2 * margin + 1, 2 * margin + 1))
     place = (at[0] if len(behind) > 1 else np.zeros_like(at[0]), at[1], at[2])
     covered = behind[place]
     drawn = (share * ndimage.minimum_filter(covered, (1, 5, 5))).sum((1, 2))
