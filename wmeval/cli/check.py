@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import click
 
-from wmeval.cli.options import as_json, device, print_json, settings
+from wmeval.cli.options import CountOr, as_json, device, print_json, processes, settings
+
+if TYPE_CHECKING:
+    from wmeval.check_adapter import Finding
 
 
 @click.group(name="check")
 def command() -> None:
     """Check a probe or an adapter the way its own tests do; exits with 1 where something is wrong."""
+
+
+@command.command(name="probe")
+@click.argument("name", metavar="NAME|file.py")
+@click.option("--n", default=40, show_default=True, type=click.IntRange(20), help="Development scenes.")
+@click.option("--tag", metavar="TAG", help="Which scenes.  [default: the probe's first]")
+@click.option("--workers", type=CountOr("auto"), default="auto", show_default=True, help="Processes.")
+@as_json
+def probe(name: str, n: int, tag: str | None, workers: int | str, as_json: bool) -> int:
+    """Check that a probe sees what it is for: the truth passes, nulls do not, violations are detected."""
+    from wmeval import registry
+    from wmeval.check import check_probe
+
+    found = check_probe(registry.load_probe(name), n, tag=tag, workers=processes(workers))
+    _print(found.findings, as_json)
+    return 0 if found.ok else 1
 
 
 @command.command(name="adapter")
@@ -22,15 +42,20 @@ def command() -> None:
 @as_json
 def adapter(name: str, weights: str | None, options: Mapping[str, str], device: str, as_json: bool) -> int:
     """Check that a model keeps the contract: shapes, seeds, batches, causality, fresh processes."""
-    from dataclasses import asdict
-
     from wmeval.check_adapter import check_adapter
 
-    findings = check_adapter(name, weights, "cpu" if device == "auto" else device, options)
-    if as_json:
-        print_json([asdict(f) for f in findings])
-    else:
-        for finding in findings:
-            mark = click.style("ok", fg="green") if finding.ok else click.style("wrong", fg="red", bold=True)
-            click.echo(f"{mark}  {finding.name}" + ("" if finding.ok else f": {finding.sentence}"))
+    findings = check_adapter(name, weights, device, options)
+    _print(findings, as_json)
     return 0 if all(f.ok for f in findings) else 1
+
+
+def _print(findings: Iterable[Finding], as_json: bool) -> None:
+    from dataclasses import asdict
+
+    rows = [asdict(f) for f in findings]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        mark = click.style("ok   ", fg="green") if row["ok"] else click.style("wrong", fg="red", bold=True)
+        click.echo(f"{mark}  {row['name']:24} {'' if row['sentence'] == 'ok' else row['sentence']}".rstrip())

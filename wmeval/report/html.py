@@ -17,7 +17,8 @@ from markupsafe import Markup
 
 from wmeval.report import plots, sections, words
 from wmeval.report.sample import Sample, telling
-from wmeval.report.scenes import Videos, anchor, probe_sections
+from wmeval.report.scenes import probe_sections
+from wmeval.report.videos import Videos, anchor
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -92,6 +92,27 @@ def curve(times: Floats, bands: Mapping[str, Band], *, top: float, words: str) -
     ).format(words, Markup("").join(marks))
 
 
+def spark(values: Sequence[float | None]) -> Markup:
+    """Return a line of the size of a word through values of successive frames; nothing for fewer than 2."""
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    if len(known) < 2:
+        return Markup("")
+    low, span = min(known), (max(known) - min(known)) or 1.0
+    line = np.array([math.nan if v is None else (v - low) / span for v in values], dtype=np.float64)
+    times = np.arange(len(values), dtype=np.float64)
+    paths = [
+        Markup('<path class="line" d="{}"/>').format(
+            _path([*zip(times[r], line[r], strict=True)], times, 1.0)
+        )
+        for r in _runs(np.isfinite(line))
+    ]
+    words = f"from {known[0]:.3g} on the first predicted frame to {known[-1]:.3g} on the last"
+    return Markup(
+        '<svg class="spark" viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
+        'aria-label="{}"><title>{}</title>{}</svg>'
+    ).format(words, words, Markup("").join(paths))
+
+
 def _figure(kind: str, words: str, marks: Iterable[Markup], height: int | None = None) -> Markup:
     size = Markup(' height="{}"').format(height) if height else ""
     return Markup('<svg class="{}" width="100%"{} role="img" aria-label="{}">{}</svg>').format(

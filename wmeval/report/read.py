@@ -46,7 +46,8 @@ def sample(run: Run, record: Mapping[str, Any]) -> Sample:
         arm=record["arm"],
         error=float(record["error"]),
         event=float(record["event"]) if record["event"] is not None else float("nan"),
-        status=record["measured"] if ok else f"{record['status']}: {record['detail']}",
+        status="ok" if ok else f"{record['status']}: {record['detail']}",
+        measured=record["measured"] if ok else "ok",
         caption=scene.caption if scene else "",
         evidence={**_implied(record["implied"]), **record["evidence"]},
         reproduce=_reproduce(run, record),
@@ -66,12 +67,28 @@ def about(run: Run) -> About:
             continue
         summaries[unit.probe], worst[unit.probe] = probe.summary, probe.worst
     return About(
-        version=str(run.manifest.get("wmeval", "")),
-        made=str(run.manifest.get("created", ""))[:10],
+        version=str(run.manifest["wmeval"]),
+        made=str(run.manifest["created"])[:10],
         summaries=summaries,
         worst=worst,
-        provenance=[],
+        provenance=_provenance(run),
     )
+
+
+def _provenance(run: Run) -> list[tuple[str, str]]:
+    from wmeval.run.request import Request
+
+    manifest = run.manifest
+    machine = manifest["machine"]
+    versions = ", ".join(f"{k} {v}" for k, v in machine["versions"].items())
+    return [
+        ("command", Request.from_json(manifest["request"]).command(run.path)),
+        ("weights, SHA-256", manifest["weights"] or "none"),
+        ("versions", versions),
+        ("machine", f"{machine['processor']}, {machine['cores']} cores, {machine['system']}"),
+        ("python", machine["python"]),
+        ("made", manifest["created"]),
+    ]
 
 
 def _motion(run: Run, record: Mapping[str, Any]) -> Motion | None:

@@ -67,7 +67,8 @@ class Sample:
     arm: str
     error: float
     event: float  # share of the situation asked about that arose, 0 to 1
-    status: str  # "ok", or why nothing could be measured
+    status: str  # "ok", or how the model failed
+    measured: str = "ok"  # or why nothing could be measured in what it made
     caption: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     reproduce: str = ""
@@ -75,8 +76,15 @@ class Sample:
 
     @property
     def failed(self) -> bool:
-        """Whether the model gave nothing that could be measured."""
-        return self.status != "ok"
+        """Whether there is no measurement, so that the error is the worst."""
+        return self.status != "ok" or self.measured != "ok"
+
+    @property
+    def why(self) -> str:
+        """What went wrong; empty where nothing did."""
+        if self.status != "ok":
+            return self.status
+        return "" if self.measured == "ok" else f"not measurable: {self.measured}"
 
 
 def telling(samples: Sequence[Sample]) -> dict[str, Sample]:

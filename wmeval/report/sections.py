@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wmeval.report import words
-from wmeval.report.scenes import anchor
+from wmeval.report import plots, words
+from wmeval.report.videos import anchor
 
+MANY = 10_000  # frames of context that stand for any number
 SPEED = {
     "frames_per_s": ("frames a second in the model", ""),
     "ms_per_frame": ("a frame", " ms"),
@@ -36,8 +37,11 @@ def badges(results: Mapping[str, Any]) -> list[dict[str, str]]:
     model = results["card"]
     context, training = model["classes"]
     rows = [
-        {"text": f"sees {context}", "why": "models that see different things are never ranked together"},
-        {"text": training, "why": "models trained on different data are never ranked together"},
+        {"text": f"context: {context}", "why": "models that see different things are never ranked together"},
+        {
+            "text": f"training: {training}",
+            "why": "models trained on different data are never ranked together",
+        },
     ]
     if model.get("reference"):
         rows.insert(0, {"text": "reference", "kind": "warn", "why": "the truth or a null, not a model"})
@@ -60,11 +64,12 @@ def card(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     view, actions = model["view"], model["actions"]
     few, many = model["context"]
     size = model.get("parameters")
+    most = f"to {many} " if many < MANY else "or more "
     rows = [
         ("family", f"{model['family']}, version {model['version']}"),
-        ("parameters", f"{size / 1e6:.3g} million" if size else words.NONE),
+        ("parameters", f"{size / 1e6:.3g} million" if size else ""),
         ("sees", f"{view['width']} × {view['height']} px at {view['fps']:g} frames a second"),
-        ("context", f"{few} to {many} frames" if few != many else f"{few} frames"),
+        ("context", f"{few} {most if few != many else ''}frames"),
         ("predicts", f"up to {model['horizon']} frames" if model["horizon"] else "any number of frames"),
         (
             "actions",
@@ -122,9 +127,10 @@ def fidelity(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 "name": row["metric"],
                 "tag": row.get("tag", ""),
                 "better": row.get("better", ""),
-                "value": f"{words.number(row['value'])} {row.get('unit') or ''}".strip(),
+                "value": f"{words.number(row['value'])} {_unit(row)}".strip(),
                 "interval": words.interval(row, 3),
                 "n": words.number(row.get("n")),
+                "curve": plots.spark(row.get("curve") or []),
                 "references": [words.number(_value((row.get("rows") or {}).get(c))) for c in columns],
                 "reason": row.get("reason") or "",
             }
@@ -178,6 +184,10 @@ def _quantity(q: Mapping[str, Any]) -> str:
     if not spread and q.get("lo") is not None:
         spread = f" ({words.interval(q)})"
     return f"{words.number(q['value'])}{spread}{unit}"
+
+
+def _unit(row: Mapping[str, Any]) -> str:
+    return "" if row["value"] is None or row.get("unit") in (None, "1") else str(row["unit"])
 
 
 def _value(cell: Any) -> Any:

@@ -133,13 +133,10 @@ def _speed(results: Mapping[str, Any]) -> list[str]:
     facts = sections.speed(results.get("speed") or {})
     if not facts:
         return []
-    rest = ", ".join(f"{k} {v}" for k, v in facts["facts"])
-    split = (
-        f"{facts['inside']} inside the model, {facts['outside']} outside"
-        if facts["share"] is not None
-        else ""
-    )
-    return [f"Speed: {'; '.join(x for x in (split, rest) if x)}"]
+    told = dict(facts["facts"])
+    rest = [f"{told[k]} {k}" for k in ("a frame", "frames a second in the model", "workers") if k in told]
+    split = [f"{facts['inside']} inside the model, {facts['outside']} outside"]
+    return [f"Speed: {', '.join((split if facts['share'] is not None else []) + rest)}"]
 
 
 def _console(stream: TextIO | None) -> Console:

@@ -160,6 +160,7 @@ def make_results():
                 "better": "higher",
                 "reason": "",
                 "rows": {"freeze": 24.9, "linear": 26.2},
+                "curve": [33.0, 31.2, 29.0, None, 27.1, 26.0, 25.2],
             },
             {
                 "metric": "fvd[wmeval-enc]@0.1",
