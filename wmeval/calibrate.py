@@ -81,7 +81,8 @@ def _local_file(probe: Probe, tag: str, view: View, cases: int) -> Path:
         "wmeval.world", "wmeval.perceive", "wmeval.references", "wmeval.scene", "wmeval.probe",
         "wmeval.trial", "wmeval.calibration",
     )  # fmt: skip
-    name = digest([probe.key, defined_in(probe.case), tag, asdict(view), LOCAL_N, cases, code])
+    asks = sorted({defined_in(f) for f in (probe.case, probe.event, probe.measure, probe.violate)})
+    name = digest([probe.key, asks, tag, asdict(view), LOCAL_N, cases, code])
     return cache_folder() / "anchors" / f"{name}.json"
 
 

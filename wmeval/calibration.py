@@ -7,6 +7,7 @@ never comes without the smallest violation that its instrument sees, and how oft
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -206,14 +207,15 @@ def _try_at(where: str, job: Job) -> Row:
 
 def _address(probe: Probe) -> str | None:
     """Return the name or file.py:NAME under which another process finds a probe."""
-    import inspect
-    import sys
-
     from wmeval import registry
 
-    for name, entry in registry.entries("probes").items():
-        if entry.points[0].value.partition(":")[0] == probe.case.__module__:
-            return name if entry.load("probes") is probe else None
-    module = sys.modules.get(probe.case.__module__)
-    named = [k for k, v in vars(module).items() if v is probe] if module else []
-    return f"{inspect.getfile(probe.case)}:{named[0]}" if named else None
+    entry = registry.entries("probes").get(probe.name)
+    if entry is not None and entry.load("probes") is probe:
+        return probe.name
+    for name in dict.fromkeys(f.__module__ for f in (probe.case, probe.measure, probe.event, probe.violate)):
+        module = sys.modules.get(name)
+        file = getattr(module, "__file__", None)
+        for attribute, value in vars(module).items() if file else ():
+            if value is probe:
+                return f"{file}:{attribute}"
+    return None
