@@ -210,7 +210,8 @@ def _address(probe: Probe) -> str | None:
     from wmeval import registry
 
     entry = registry.entries("probes").get(probe.name)
-    if entry is not None and entry.load("probes") is probe:
+    registered: object = entry.load("probes") if entry is not None else None
+    if registered is probe:
         return probe.name
     for name in dict.fromkeys(f.__module__ for f in (probe.case, probe.measure, probe.event, probe.violate)):
         module = sys.modules.get(name)
