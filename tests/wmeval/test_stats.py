@@ -46,7 +46,9 @@ def test_percentile_bootstrap_would_fail_that_test() -> None:
     assert hits < 105
 
 
-@pytest.mark.parametrize(("k", "n"), [(0, 8), (8, 8), (3, 16), (16, 16), (44, 50), (700, 1000), (9999, 10000)])
+@pytest.mark.parametrize(
+    ("k", "n"), [(0, 8), (8, 8), (3, 16), (16, 16), (44, 50), (700, 1000), (9999, 10000)]
+)
 def test_of_zeros_and_ones_it_is_clopper_and_pearsons(k: int, n: int) -> None:
     told = bounded_mean([1.0] * k + [0.0] * (n - k), 0.0, 1.0)
     exact = binomtest(k, n).proportion_ci(0.95, method="exact")

@@ -37,9 +37,8 @@ def test_unbiased_kernel_distance_by_counting_pairs() -> None:
     yy = np.mean([k(B[i], B[j]) for i in range(4) for j in range(4) if i != j])
     xy = np.mean([k(x, y) for x in A for y in B])
     assert polynomial_mmd2(A, B) == pytest.approx(xx + yy - 2 * xy)
-    paired = np.mean([
-        k(A[i], A[j]) + k(B[i], B[j]) - k(A[i], B[j]) - k(A[j], B[i]) for i in range(3) for j in range(3) if i != j
-    ])  # fmt: skip
+    pairs = [(i, j) for i in range(3) for j in range(3) if i != j]
+    paired = np.mean([k(A[i], A[j]) + k(B[i], B[j]) - k(A[i], B[j]) - k(A[j], B[i]) for i, j in pairs])
     assert kernel_distance(A, B[:3]) == pytest.approx(paired)
 
 

@@ -83,15 +83,15 @@ def test_body_psnr_is_null_without_bodies_and_exact_with() -> None:
 
 
 def by_hand(a: np.ndarray, b: np.ndarray, weights: list[float]) -> float:
-    """MS-SSIM from scikit-image's maps: contrast of whole windows, similarity of the mirrored frame at the end."""
+    """MS-SSIM from scikit-image's maps: contrast of whole windows, mirrored similarity at the end."""
     total = 1.0
     c1 = 0.01**2
     x, y = (torch.from_numpy(v).double().permute(2, 0, 1)[None] / 255 for v in (a, b))
     for level, weight in enumerate(weights):
         u, v = (z[0].permute(1, 2, 0).numpy() for z in (x, y))
         _, full = structural_similarity(
-            u, v, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0,
-            full=True,
+            u, v, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+            data_range=1.0, full=True,
         )  # fmt: skip
         mu, mv = (gaussian_filter(z, (1.5, 1.5, 0), truncate=3.5) for z in (u, v))
         light = (2 * mu * mv + c1) / (mu**2 + mv**2 + c1)
