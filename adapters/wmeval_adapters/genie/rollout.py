@@ -1,0 +1,144 @@
+"""Running the model: follow true frames, predict the next one, judge the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wmeval_adapters.genie.background import running
+from wmeval_adapters.genie.data import unit
+from wmeval_adapters.genie.dynamics import Frame
+from wmeval_adapters.genie.memory import Belief, History, empty, place
+from wmeval_adapters.genie.net import Genie
+
+
+@dataclass(frozen=True)
+class State:
+    """All that the next frame depends on."""
+
+    tokens: tuple[Tensor, Tensor]  # (B, h, w, digits) of the last frame and of the one before
+    history: History  # points (B, 6, 2)
+    past: list[Tensor] | None  # cache of the attention along time
+    background: Tensor  # (B, 3, H, W) what the decoder copies
+    frames: int  # how many frames were followed or predicted
+
+
+def begin(model: Genie, background: Tensor) -> State:
+    """Return the state before the first frame, over a background (B, 3, H, W) uint8."""
+    config = model.config.dynamics
+    batch, grid = len(background), config.size // config.patch
+    blank = torch.full((batch, grid, grid, config.digits), (config.levels - 1) // 2, dtype=torch.uint8)
+    return State((blank, blank), empty(batch), None, background, 0)
+
+
+def _ask(
+    model: Genie, state: State, tokens: Tensor, hidden: Tensor, action: Tensor,
+    placed: tuple[Tensor, Tensor] | None, behind: Tensor,
+) -> tuple[Tensor, Belief, list[Tensor]]:  # fmt: skip
+    size = model.config.dynamics.size
+    maps = state.history.maps(size)
+    spot = torch.zeros_like(maps[:, :18]) if placed is None else place(*placed, size)
+    given = torch.full((len(tokens), 1), placed is not None)
+    frame = Frame(
+        tokens[:, None], hidden[:, None], (state.tokens[0][:, None], state.tokens[1][:, None]),
+        maps[:, None], spot[:, None], given, action[:, None],
+    )  # fmt: skip
+    logits, belief, past = model.dynamics(frame, behind, state.past)
+    first = Belief(belief.presence[:, 0], belief.heat[:, 0], belief.offset[:, 0], belief.departure[:, 0])
+    return logits[:, 0], first, past
+
+
+def _then(state: State, tokens: Tensor, points: Tensor, present: Tensor, past: list[Tensor]) -> State:
+    return State(
+        (tokens, state.tokens[0]), state.history.then(points, present), past, state.background,
+        state.frames + 1,
+    )  # fmt: skip
+
+
+def follow(model: Genie, state: State, tokens: Tensor, action: Tensor, behind: Tensor) -> State:
+    """Return the state after a true frame's tokens (B, h, w, digits), reached by an action (B, 2)."""
+    hidden = torch.zeros(tokens.shape[:3], dtype=torch.bool)
+    _, belief, past = _ask(model, state, tokens, hidden, action, None, behind)
+    points, present = belief.decide(state.history, model.config.dynamics.size)
+    return _then(state, tokens, points, present, past)
+
+
+def judge(model: Genie, state: State, tokens: Tensor, action: Tensor, behind: Tensor) -> Tensor:
+    """Return the cross-entropy [nats] (B,) of the next frame's tokens before they are seen."""
+    hidden = torch.ones(tokens.shape[:3], dtype=torch.bool)
+    logits, _, _ = _ask(model, state, tokens, hidden, action, None, behind)
+    loss = F.cross_entropy(logits.flatten(0, -2), tokens.long().flatten(), reduction="none")
+    return loss.view(len(tokens), -1).sum(1)
+
+
+def predict(
+    model: Genie, state: State, action: Tensor, behind: Tensor, *, steps: int = 1, temperature: float = 0.0,
+    generators: Sequence[torch.Generator] = (),
+) -> tuple[State, Tensor]:  # fmt: skip
+    """Return the state after the next frame and its tokens (B, h, w, digits).
+
+    The points are decided first; then the tokens are unmasked in `steps` rounds, the surest first.
+    """
+    batch = len(action)
+    tokens = torch.zeros_like(state.tokens[0])
+    hidden = torch.ones(tokens.shape[:3], dtype=torch.bool)
+    _, belief, past = _ask(model, state, tokens, hidden, action, None, behind)
+    points, present = belief.decide(state.history, model.config.dynamics.size)
+    # Nothing comes from nowhere: a hue that was never seen stays unseen.
+    present = present & state.history.present[0]
+    points = torch.where(present[..., None], points, torch.zeros_like(points))
+    for round_ in range(steps):
+        logits, _, past = _ask(model, state, tokens, hidden, action, (points, present), behind)
+        if temperature > 0:
+            noise = torch.stack([torch.rand(logits.shape[1:], generator=g) for g in generators])
+            logits = logits / temperature - torch.log(-torch.log(noise.clamp(1e-9, 1 - 1e-7)))
+        chosen = logits.argmax(-1).to(torch.uint8)
+        tokens = torch.where(hidden[..., None], chosen, tokens)
+        left = int(hidden[0].numel() * torch.cos(torch.tensor((round_ + 1) / steps * torch.pi / 2)).item())
+        if left and round_ + 1 < steps:
+            sure = logits.log_softmax(-1).amax(-1).sum(-1).masked_fill(~hidden, torch.inf)
+            worst = sure.view(batch, -1).argsort(1)[:, :left]
+            hidden = torch.zeros(batch, sure[0].numel(), dtype=torch.bool).scatter(1, worst, True)
+            hidden = hidden.view(tokens.shape[:3])
+    return _then(state, tokens, points, present, past), tokens
+
+
+def watch(model: Genie, frames: Tensor, actions: Tensor) -> State:
+    """Return the state after true frames (B, T, 3, H, W) uint8 under latent actions (B, T, 2).
+
+    `actions[:, t]` led to frame t; the first is that of rest.
+    """
+    own = running(frames)
+    tokens = encoded(model, frames, own)
+    state = begin(model, own[:, -1])
+    behind = model.dynamics.behind(unit(own[:, -1]))
+    for t in range(frames.shape[1]):
+        state = follow(model, state, tokens[:, t], actions[:, t], behind)
+    return state
+
+
+def encoded(model: Genie, frames: Tensor, own: Tensor) -> Tensor:
+    """Return tokens (B, T, h, w, digits) of frames (B, T, 3, H, W) uint8 over their own backgrounds."""
+    tokens = model.tokenizer.encode(frames.flatten(0, 1), own.flatten(0, 1))
+    return tokens.unflatten(0, frames.shape[:2])
+
+
+def surprises(model: Genie, frames: Tensor, actions: Tensor) -> Tensor:
+    """Return the cross-entropy [nats] (B, T) of each frame given those before; NaN for the first.
+
+    The background that the network looks at is the one known before the frame, so nothing later matters.
+    """
+    own = running(frames)
+    tokens = encoded(model, frames, own)
+    state = begin(model, own[:, 0])
+    out = [torch.full((len(frames),), torch.nan)]
+    for t in range(frames.shape[1]):
+        behind = model.dynamics.behind(unit(own[:, max(t - 1, 0)]))
+        if t:
+            out.append(judge(model, state, tokens[:, t], actions[:, t], behind))
+        state = follow(model, state, tokens[:, t], actions[:, t], behind)
+    return torch.stack(out, 1)

@@ -1,0 +1,92 @@
+"""Weights on disk: one safetensors file in fp16 whose header says what it is and how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wmeval.errors import EnvironmentFault, UsageError
+
+FORMAT = "wmeval-genie-1"
+MAX_BYTES = 64 * 2**20
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save(path: Path, model: nn.Module, made: Mapping[str, Any]) -> None:
+    """Write the parameters and buffers of a model in fp16 and `made` as JSON into the header."""
+    from safetensors.torch import save_file
+
+    tensors = {k: v.detach().to(torch.float16).contiguous() for k, v in model.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    save_file(tensors, str(part), metadata={"format": FORMAT, "made": json.dumps(made, sort_keys=True)})
+    part.replace(path)
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors (float32) of a file and what its header says of how it was made.
+
+    Raises: EnvironmentFault when the file is missing, UsageError when it is no such file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise EnvironmentFault(
+            f"no weights at {path}; expected a genie safetensors file "
+            "(`wmeval train --model genie --set data=FOLDER` makes one)"
+        )
+    if path.stat().st_size > MAX_BYTES:
+        raise UsageError(f"{path} is {path.stat().st_size >> 20} MiB; genie weights are at most 64 MiB")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise UsageError(
+            f"{path} cannot be read as safetensors ({error}); it may be cut off: copy or train it again"
+        ) from error
+    if header.get("format") != FORMAT:
+        raise UsageError(f"{path} holds format {header.get('format')!r}; genie expects {FORMAT!r}")
+    made: dict[str, Any] = json.loads(header["made"])
+    return tensors, made
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Put tensors into a model.
+
+    Raises: UsageError naming the first tensor that is missing, left over, of another shape or not finite.
+    """
+    own = model.state_dict()
+    for name in sorted(own.keys() | tensors.keys()):
+        if name not in tensors or name not in own:
+            raise UsageError(
+                f"{path}: tensor {name!r} is {'missing' if name in own else 'not of this model'}; "
+                "the file was made for another configuration"
+            )
+        if own[name].shape != tensors[name].shape:
+            raise UsageError(
+                f"{path}: tensor {name!r} has shape {tuple(tensors[name].shape)}; "
+                f"expected {tuple(own[name].shape)}"
+            )
+        if not bool(torch.isfinite(tensors[name]).all()):
+            raise UsageError(f"{path}: tensor {name!r} holds values that are not finite")
+    model.load_state_dict(dict(tensors))
+
+
+def verified(path: Path, sha256: str | None) -> None:
+    """Raise EnvironmentFault unless a file has the digest that was written down for it."""
+    if sha256 is not None and path.is_file() and digest(path) != sha256:
+        raise EnvironmentFault(
+            f"{path} is not the file that was shipped (SHA-256 {digest(path)[:12]}, expected {sha256[:12]}); "
+            "install the package again, or name your own with --weights"
+        )
