@@ -30,6 +30,7 @@ G = (1.6, 9.8)  # m/s2: the moon to the earth
 SHOWN_S, AHEAD_S = 0.4, 0.8  # of flight at 9.8 m/s2; longer where gravity is weaker, so that it shows as much
 FEWEST = 5  # frames from which an acceleration is fitted
 JUMP_PX = 0.6  # residual [px] below which one parabola explains a flight
+RAGGED = 1.0  # residual [radii] above which there is no flight, but a body that jumps about
 
 
 def case(rng: np.random.Generator, tag: str) -> Case:
@@ -98,6 +99,8 @@ def measure(tracks: Tracks, truth: Truth) -> Measurement:
     flight = fit_flight(later, least=0.1 / metre, jump=JUMP_PX / metre)
     if flight is None:
         return Measurement(PROBE.worst, f"found in fewer than {FEWEST} predicted frames")
+    if flight.residual > RAGGED * scene.moving[0].radius:
+        return Measurement(PROBE.worst, "jumps about instead of flying")
     rate, rate_sigma = time_rate(later, truth)
     return Measurement(
         abs(flight.g / scene.gravity - 1),

@@ -33,6 +33,7 @@ DEAD_PX = 0.2  # depth [px] that the oracle's own tracks exceed on fewer than on
 NEAR = 0.25  # radii: closer than this is a contact frame
 BEGUN, ARRIVED = 0.3, 0.85  # of the true approach: up to here nothing came, from here on all of it
 GAP = 0.5  # m still to go at the cut, so that no drift of a blurred edge is an approach
+FASTEST = 8.0  # m/s: what moves faster from frame to frame has jumped, and what jumps is not the same body
 LOST_S = 0.5  # after contact a body must still be there
 
 
@@ -167,7 +168,10 @@ def gaps(tracks: Tracks, scene: Scene) -> Floats:
 
 
 def event(tracks: Tracks, truth: Truth) -> float:
-    """Return how much of the true approach took place, from 0 (as at the cut) to 1 (as near as in truth)."""
+    """Return how much of the true approach took place, from 0 (as at the cut) to 1 (as near as in truth).
+
+    Only what comes before the moving body's first jump is an approach.
+    """
     from wmeval.world import exact_tracks
 
     scene = truth.scene
@@ -177,11 +181,22 @@ def event(tracks: Tracks, truth: Truth) -> float:
     true = gaps(exact_tracks(truth, tracks.view, np.concatenate([[scene.cut_s], asked.times])), scene)[
         :, 0, 1
     ]
-    came = gaps(asked, scene)[:, 0, 1].min()
+    came = gaps(asked, scene)[: _before_a_jump(asked, truth), 0, 1].min(initial=np.inf)
     if not np.isfinite(came):
         return 0.0
     progress = (true[0] - came) / (true[0] - true[1:].min())
     return float(np.clip((progress - BEGUN) / (ARRIVED - BEGUN), 0.0, 1.0))
+
+
+def _before_a_jump(asked: Tracks, truth: Truth) -> int:
+    """Return how many predicted frames come before the first body is somewhere else at once."""
+    seen = np.flatnonzero(asked.found[:, 0])
+    start = np.array([truth.scene.cut_s])
+    times = np.concatenate([start, asked.times[seen]])
+    path = np.concatenate([truth.poses_at(start)[0][:, 0], asked.position[seen, 0]])[:, (0, 2)]
+    speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(times)
+    jumps = np.flatnonzero(speed > FASTEST)
+    return int(seen[jumps[0]]) if len(jumps) else len(asked.times)
 
 
 def measure(tracks: Tracks, truth: Truth) -> Measurement:

@@ -92,6 +92,14 @@ def test_what_is_not_found_is_the_worst(truth: Truth, tracks_from) -> None:
     assert PROBE.judge({"main": tracks}, {"main": truth}).error == PROBE.worst
 
 
+def test_a_body_that_jumps_about_is_no_flight(truth: Truth, tracks_from) -> None:
+    times, path = flight(truth)
+    path = path + np.random.default_rng(0).uniform(-1.5, 1.5, path.shape)
+    told = PROBE.measure(tracks_from(truth.scene, times, path), truth)
+    assert told.error == PROBE.worst
+    assert "jumps" in told.status
+
+
 def test_noise_of_a_tenth_of_a_pixel_costs_a_few_percent(tracks_from) -> None:
     rng, errors = np.random.default_rng(0), []
     for i in range(20):

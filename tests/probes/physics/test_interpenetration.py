@@ -114,6 +114,12 @@ def test_no_approach_is_no_event(truth: Truth, tracks_from, stops_at: float) -> 
     assert PROBE.judge({"main": tracks}, {"main": truth}).error > 0.9
 
 
+def test_a_jump_is_no_approach(truth: Truth, tracks_from) -> None:
+    times, path = straight(truth, -0.4)
+    path[times > 0.9, 0, 0] = 0.55
+    assert PROBE.event(tracks_from(truth.scene, times, path), truth) < 0.1
+
+
 def test_a_tilted_box_reaches_lower(tracks_from) -> None:
     body = box("box", half=(0.3, 0.3, 0.2), position=(0, 0, 1), hue="red")
     scene = Scene((body, floor()), side_camera(), 1.0, 0.5, 0.4, "impact")
