@@ -17,6 +17,7 @@ from wmeval.perceive.palette import FAINT, Colours, Palette, turn
 
 Singles = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 STRONG = 0.45  # of a body's typical chroma: more of it than that, and a pixel belongs to a body
 _DARK = 0.15  # backgrounds darker than this cannot tell shares by their grey
 
@@ -31,7 +32,17 @@ class Evidence:
     background: Singles  # grey of the background near each pixel
     owner: NDArray[np.uint8]  # 0 none, i + 1 the hue of slot i, N + 1 a hue that no body has
     strong: Bools  # whether the owner's colour is strong enough to be a body
+    crowd: NDArray[np.int32]  # (T, H + 1, W + 1) number of strong pixels above and left of a corner
     palette: Palette
+
+    def strong_in(self, rows: Ints, corner: Ints, side: int) -> tuple[Ints, Ints]:
+        """Return how many strong pixels, and pixels, the squares (F, 2) = u, v of a side [px] hold."""
+        height, width = self.owner.shape[1:]
+        u0, u1 = (np.clip(corner[:, 0] + d, 0, width) for d in (0, side))
+        v0, v1 = (np.clip(corner[:, 1] + d, 0, height) for d in (0, side))
+        c = self.crowd
+        held = c[rows, v1, u1] - c[rows, v0, u1] - c[rows, v1, u0] + c[rows, v0, u0]
+        return held.astype(np.int64), (u1 - u0) * (v1 - v0)
 
     def share(self, slot: int, at: tuple[NDArray[np.int64], ...]) -> Singles:
         """Return which share of the pixels `at` (indices t, v, u) the body of a slot covers, 0 to 1."""
@@ -61,7 +72,9 @@ def gather(clip: Colours, palette: Palette) -> Evidence:
     full = np.concatenate([[np.inf], palette.chroma, [palette.chroma.min()]]).astype(np.float32)
     bleach = np.concatenate([[0.0], palette.bleach, [0.1]]).astype(np.float32)
     ground = _background(clip, clip.chroma / full[owner], bleach[owner])
-    return Evidence(clip.grey, clip.chroma, clip.hue, ground, owner, strong, palette)
+    crowd = np.zeros((len(strong), strong.shape[1] + 1, strong.shape[2] + 1), np.int32)
+    np.cumsum(np.cumsum(strong, 1, dtype=np.int32), 2, out=crowd[:, 1:, 1:])
+    return Evidence(clip.grey, clip.chroma, clip.hue, ground, owner, strong, crowd, palette)
 
 
 def _background(clip: Colours, tint: Singles, bleach: Singles) -> Singles:

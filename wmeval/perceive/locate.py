@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 LEAST_SHARE = 0.13  # of its silhouette that a body must show to be found
 LEAST_AREA = 2.5  # px that it must show
 LEAST_CONFIDENCE = 0.3  # agreement of outline and pixels that it must reach
+MOST_CROWDING = 0.5  # share of the pixels around it that may be coloured
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Sight:
     angle: Floats  # (F,) rad
     edge: Floats  # (F,) width of its edge [px]
     expected: float  # px, the area of the whole silhouette in mid image
+    size: float  # px, the radius around it there
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,16 @@ def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidenc
         pixel, angle = fits.pixel, fits.angle
         edge = _edge_width(patches, fits, expected[rows])
     return Sight(
-        slot, geometry, rows, blobs.pixels(chosen[rows]), behind, pixel, angle, edge, float(expected[0])
+        slot,
+        geometry,
+        rows,
+        blobs.pixels(chosen[rows]),
+        behind,
+        pixel,
+        angle,
+        edge,
+        float(expected[0]),
+        float(size[0]),
     )
 
 
@@ -114,7 +125,8 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     behind = sight.behind
     if margin > 1:
         behind = ndimage.maximum_filter(behind, (1, 2 * margin - 1, 2 * margin - 1))
-    half = int(np.ceil(float(geometry.size(sight.pixel).max()) + width)) + 4
+    size = float(geometry.size(sight.pixel).max())
+    half = int(np.ceil(size + width)) + 4
     patches = cut(evidence, behind, slot, rows, sight.pixel, half, margin)
     fits = refine(patches, geometry, sight.pixel, sight.angle, (width, width, width))
     whole = soft(fits.distance, width)
@@ -127,7 +139,8 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     confidence = agree / np.maximum(either, 1e-6)
     visible = np.clip(area / np.maximum(expected, 1e-6), 0.0, 1.0)
     enough = (visible >= LEAST_SHARE) & (area >= LEAST_AREA)
-    found = enough & (confidence >= LEAST_CONFIDENCE)
+    alone = _crowding(evidence, rows, fits, patches, near, 1.6 * size + 2) <= MOST_CROWDING
+    found = enough & (confidence >= LEAST_CONFIDENCE) & alone
     # a component too small to be the body is still what is left of it; one of a wrong form is not
     explained = sight.component.copy()
     explained[rows[enough & ~found]] = False
@@ -138,6 +151,24 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
         found, fits, np.where(enough & ~found, 0.0, visible).astype(np.float64), area.astype(np.float64),
         confidence.astype(np.float64), hue, explained,
     )  # fmt: skip
+
+
+def _crowding(
+    evidence: Evidence, rows: Ints, fits: Fits, patches: Patches, near: Bools, half: float
+) -> Floats:
+    """Return which share of the pixels around a body, within a square, is strongly coloured, (F,).
+
+    Where colour is all around, as in noise, a piece of it in the right place is no body.
+    """
+    side = 2 * int(np.ceil(half))
+    corner = np.floor(fits.pixel).astype(np.int64) - side // 2
+    strong, pixels = evidence.strong_in(rows, corner, side)
+    u, v = patches.x.astype(np.int64), patches.y.astype(np.int64)
+    height, width = evidence.strong.shape[1:]
+    inside = near & (patches.x >= 0) & (patches.y >= 0) & (u < width) & (v < height)
+    own = evidence.strong[rows[:, None], np.clip(v, 0, height - 1), np.clip(u, 0, width - 1)] & inside
+    around: Floats = (strong - own.sum(-1)) / np.maximum(pixels - inside.sum(-1), 1)
+    return around
 
 
 def _paint(mask: Bools, rows: Ints, patches: Patches, where: Bools) -> None:

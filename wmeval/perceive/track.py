@@ -52,7 +52,8 @@ def track(frames: NDArray[np.uint8], scene: Scene, view: View, times: Floats) ->
     sights = [locate(i, scene, view, times, evidence, nearest) for i in range(len(scene.moving))]
     widths = np.concatenate([s.edge for s in sights])
     widths = widths[np.isfinite(widths)]
-    width = float(np.clip(np.median(widths), 1.0, view.height / 12)) if len(widths) else 1.0
+    width = float(np.median(widths)) if len(widths) else 1.0
+    width = float(np.clip(width, 1.0, 1.2 * min(s.size for s in sights)))
     left = evidence.strong.copy()
     for sight in sights:
         if len(sight.rows):
