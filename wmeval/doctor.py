@@ -31,7 +31,7 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """Yield the findings in the order in which one would mend them; nothing is changed or fetched."""
-    for look in (_python, _pybullet, _torch, _entries, _weights, _lpips, _disk, _determinism):
+    for look in LOOKS:
         try:
             yield from look()
         except Exception as fault:  # a machine in which a check itself breaks is what doctor is for
@@ -157,3 +157,6 @@ def _determinism() -> Iterator[Finding]:
         "" if same else "the same scene gave other bytes the second time, so no number could be reproduced",
         "" if same else "pip install --force-reinstall pybullet numpy -c constraints.txt",
     )  # fmt: skip
+
+
+LOOKS = (_python, _pybullet, _torch, _entries, _weights, _lpips, _disk, _determinism)

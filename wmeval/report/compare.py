@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from wmeval.errors import UsageError
+from wmeval.report.read import measured
 from wmeval.run import Run
 from wmeval.stats import paired_difference
 
@@ -94,9 +95,8 @@ def _differences(base: Run, first: Mapping[Key, Mapping[str, float]], other: Run
 
 def _values(run: Run) -> dict[Key, dict[str, float]]:
     """Return probe and tag -> case -> its unclipped skill, the mean over replicates."""
-    run.results  # noqa: B018 - raises with the mending line where the run is not scored
     cases: dict[Key, dict[str, list[float]]] = {}
-    for record in run.records():
+    for record in measured(run):
         if record["value"] is not None:
             of = cases.setdefault((record["probe"], record["tag"]), {})
             of.setdefault(record["case_id"], []).append(record["value"])

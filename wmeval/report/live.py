@@ -114,7 +114,7 @@ class _Plain:
         self.out, self.phase, self.due = out, "", 0.0
 
     def __call__(self, progress: Progress) -> None:
-        if progress.message:
+        if progress.message not in ("", PHASES[progress.phase]):
             print(progress.message, file=self.out, flush=True)
         self.say(progress.phase, line(progress))
 

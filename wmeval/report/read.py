@@ -25,12 +25,27 @@ def write(run: Run) -> Path:
     Raises:
         UsageError: the run has not been scored yet.
     """
-    samples = [sample(run, record) for record in run.records()]
+    samples = [sample(run, record) for record in measured(run)]
     text = page(run.results, samples, about(run))
     part = run.report.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.replace(run.report)
     return run.report
+
+
+def measured(run: Run) -> list[dict[str, Any]]:
+    """Return the records of a scored run.
+
+    Raises:
+        UsageError: it is not scored, or its measurements are of another version of the code.
+    """
+    records = list(run.records()) if run.results else []
+    if not records and run.results["samples"]:
+        raise UsageError(
+            f"the measurements in {run.path} were made by other code than this; "
+            f"`wmeval score {run.path}` measures what the model made again"
+        )
+    return records
 
 
 def sample(run: Run, record: Mapping[str, Any]) -> Sample:

@@ -20,6 +20,9 @@ STRIP = 21  # characters for skill from LOW to 1
 SCALE = "    0       ½       1"
 LOW = -0.25
 WIDE = 140  # columns below which the strip is left out
+BRIEF = ("skill", "95 %", "n", "bad", "found", "error", "null", "ceil", "sees")
+ROOMY = 112  # columns below which units and versions are
+NUMBERS = ("skill", "95 %", "n", "failed", "found", "error", "null", "ceiling", "detects")
 PLAIN = 160  # columns where there is no terminal to ask
 
 
@@ -32,6 +35,8 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
     console.print(words.lead(results) + "\n", markup=False, highlight=False)
     if results["scores"]:
         console.print(_profile(results["scores"], console.width))
+    for sentence in _reasons(results["scores"]):
+        console.print(f"  {sentence}", markup=False, style="dim")
     for row in results.get("na") or []:
         console.print(f"  {row['probe']}: not applicable, {row['reason']}", markup=False, style="dim")
     for part in (_implied(results), _fidelity(results)):
@@ -82,24 +87,46 @@ def _cell(skill: float) -> int:
 
 
 def _profile(scores: Sequence[Mapping[str, Any]], width: int) -> Table:
-    wide = width >= WIDE
     several = len({(s["instrument"], s["tag"]) for s in scores}) > 1
-    names = [
-        "probe", *(["asked by", "tag"] if several else []), *([SCALE] if wide else []), "skill", "95 %", "n",
-        "failed", "found", "error", "null", "ceiling", "detects", "unit",
-    ]  # fmt: skip
-    table = _table("", names, right=set(names) - {"probe", "asked by", "tag", "unit", SCALE})
-    for s in scores:
-        row = [
-            s["probe"], *([s["instrument"], s["tag"]] if several else []), *([strip(s)] if wide else []),
-            words.number(s["skill"], 2), words.interval(s), words.number(s["n"]), words.number(s["failed"]),
-            words.percent(s["found"]), words.number(s["error"]), words.number(s["null"]),
-            words.number(s["ceiling"]), words.number(s["detectable"]), s["unit"],
-        ]  # fmt: skip
-        table.add_row(*(_text(c) for c in row))
-        if s.get("skill") is None and s.get("reason"):
-            table.add_row(_text(f"  {s['reason']}", "dim"))
+    rows = [_row(s, several, width) for s in scores]
+    table = _table("", list(rows[0]), right={*NUMBERS, *BRIEF}, close=width < ROOMY)
+    for row in rows:
+        table.add_row(
+            *(_text(c, "red" if n in ("failed", "bad") and c != "0" else "") for n, c in row.items())
+        )
     return table
+
+
+def _row(score: Mapping[str, Any], several: bool, width: int) -> dict[str, str]:
+    """Return the cells of a score by the names of their columns; the narrower, the fewer words."""
+    roomy = width >= ROOMY
+    row = {"probe": score["probe"] if roomy else score["probe"].partition("@")[0]}
+    if several and roomy:
+        row |= {"asked by": score["instrument"], "tag": score["tag"]}
+    elif several:
+        row["probe"] += f" {score['instrument']} {score['tag']}"
+    if width >= WIDE:
+        row[SCALE] = strip(score)
+    digits = 3 if roomy else 2
+    cells = (
+        words.number(score["skill"], 2), words.interval(score), words.number(score["n"]),
+        words.number(score["failed"]), words.percent(score["found"]), words.number(score["error"], digits),
+        words.number(score["null"], digits), words.number(score["ceiling"], digits),
+        words.number(score["detectable"], digits),
+    )  # fmt: skip
+    if roomy:
+        return row | dict(zip(NUMBERS, cells, strict=True)) | {"unit": score["unit"]}
+    row |= dict(zip(BRIEF, cells, strict=True))
+    return row | {"95 %": row["95 %"].replace(" to ", "..")}
+
+
+def _reasons(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return why numbers or intervals are missing, each reason once with the probes that it holds for."""
+    told: dict[str, list[str]] = {}
+    for score in scores:
+        if score.get("reason"):
+            told.setdefault(score["reason"], []).append(score["probe"])
+    return [f"{', '.join(dict.fromkeys(probes))}: {reason}" for reason, probes in told.items()]
 
 
 def _implied(results: Mapping[str, Any]) -> Table | None:
@@ -146,16 +173,19 @@ def _console(stream: TextIO | None) -> Console:
     return Console(file=out, width=None if out.isatty() else PLAIN)
 
 
-def _table(title: str, columns: Sequence[str], right: set[str] | None = None) -> Table:
+def _table(
+    title: str, columns: Sequence[str], right: set[str] | None = None, *, close: bool = False
+) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(
-        title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
-    )
+        title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False,
+        padding=(0, 1, 0, 0) if close else (0, 1),
+    )  # fmt: skip
     for name in columns:
         side: Literal["left", "right"] = "right" if right and name in right else "left"
-        table.add_column(name, justify=side, header_style="dim", no_wrap=name == SCALE)
+        table.add_column(name, justify=side, header_style="dim", no_wrap=name in (SCALE, "probe"))
     return table
 
 
