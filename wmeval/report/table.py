@@ -42,6 +42,9 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
     for part in (_implied(results), _fidelity(results)):
         if part:
             console.print(part)
+    for row in results.get("fidelity") or []:
+        if row["reason"]:
+            console.print(f"  {row['metric']}: {row['reason']}", markup=False, style="dim")
     for sentence in _speed(results):
         console.print(sentence, markup=False, highlight=False)
     console.print()
@@ -139,8 +142,8 @@ def _implied(results: Mapping[str, Any]) -> Table | None:
 
 def _fidelity(results: Mapping[str, Any]) -> Table | None:
     facts = sections.fidelity(results.get("fidelity") or [])
-    names = ["metric", "tag", "value", "95 %", "n", *facts["references"], "note"]
-    table = _table("Fidelity", names, right=set(names) - {"metric", "tag", "note"})
+    names = ["metric", "tag", "value", "95 %", "n", *facts["references"]]
+    table = _table("Fidelity", names, right=set(names) - {"metric", "tag"})
     for m in facts["rows"]:
         arrow = {"higher": " ↑", "lower": " ↓"}.get(m["better"], "")
         cells = [
