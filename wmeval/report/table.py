@@ -146,15 +146,7 @@ def _fidelity(results: Mapping[str, Any]) -> Table | None:
     table = _table("Fidelity", names, right=set(names) - {"metric", "tag"})
     for m in facts["rows"]:
         arrow = {"higher": " ↑", "lower": " ↓"}.get(m["better"], "")
-        cells = [
-            m["name"] + arrow,
-            m["tag"],
-            m["value"],
-            m["interval"],
-            m["n"],
-            *m["references"],
-            m["reason"],
-        ]
+        cells = [m["name"] + arrow, m["tag"], m["value"], m["interval"], m["n"], *m["references"]]
         table.add_row(*(_text(c) for c in cells))
     return table if facts["rows"] else None
 
