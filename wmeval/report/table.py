@@ -32,7 +32,7 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
     model = results["model"]
     marks = ", ".join(b["text"] for b in sections.badges(results))
     console.print(_text(f"\n{model['name']}", "bold"), _text(f"on {results['suite']} "), _text(marks, "dim"))
-    console.print(words.lead(results) + "\n", markup=False, highlight=False)
+    console.print(words.lead(results) + "\n", markup=False)
     if results["scores"]:
         console.print(_profile(results["scores"], console.width))
     for sentence in _reasons(results["scores"]):
@@ -46,10 +46,10 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
         if row["reason"]:
             console.print(f"  {row['metric']}: {row['reason']}", markup=False, style="dim")
     for sentence in _speed(results):
-        console.print(sentence, markup=False, highlight=False)
+        console.print(sentence, markup=False)
     console.print()
     for name, path in paths.items():
-        console.print(f"{name:7} {path}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{name:7} {path}", markup=False, soft_wrap=True)
 
 
 def differences(rows: Sequence[Difference], stream: TextIO | None = None) -> None:
@@ -165,7 +165,7 @@ def _console(stream: TextIO | None) -> Console:
     from rich.console import Console
 
     out = stream or sys.stdout
-    return Console(file=out, width=None if out.isatty() else PLAIN)
+    return Console(file=out, width=None if out.isatty() else PLAIN, highlight=False)
 
 
 def _table(
