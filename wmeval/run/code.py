@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from wmeval.errors import UsageError
 
 
+@cache
 def source_digest(*modules: str) -> str:
     """Return the SHA-256 over the Python sources of modules and packages, importing none of them.
+
+    It is taken once a process: what is edited later is not what this process has imported.
 
     >>> source_digest("wmeval.errors") == source_digest("wmeval.errors")
     True

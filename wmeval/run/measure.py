@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from wmeval import registry
 from wmeval.camera import View
-from wmeval.errors import EnvironmentFault
+from wmeval.errors import EnvironmentFault, WmevalError
 from wmeval.metric import Features, Metric, SetMetric
 from wmeval.perceive import track
 from wmeval.probe import Probe
@@ -69,6 +69,7 @@ def _sample(
     unit: Unit, probe: Probe, view: View, metrics: Sequence[str], shown: Mapping[str, Any], store: Store
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
+        "index": shown["index"], "case_id": shown["case_id"],
         "status": "failed", "detail": shown["fault"], "error": probe.worst, "event": 0.0, "measured": "",
         "arm": next(iter(shown["arms"]), ""), "found": 0.0, "given_found": None, "implied": {},
         "evidence": {}, "metrics": {}, "features": None, "arms": {},
@@ -164,8 +165,11 @@ def _fidelity(
                 out[name] = {"mean": None, "curve": [], "reason": ""}
             else:
                 out[name] = _curve(metric, np.asarray(metric.per_frame(true, predicted, bodies)))
-        except EnvironmentFault as fault:
-            out[name] = {"mean": None, "curve": [], "reason": str(fault), "lacking": True}
+        except WmevalError as fault:
+            lacking = isinstance(fault, EnvironmentFault)  # `wmeval score` tries these again
+            out[name] = {"mean": None, "curve": [], "reason": str(fault), "lacking": lacking}
+        except Exception as fault:
+            out[name] = {"mean": None, "curve": [], "reason": f"it raised {type(fault).__name__}: {fault}"}
     return out, store.put(features) if features else None
 
 

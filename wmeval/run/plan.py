@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -164,15 +165,12 @@ def measure_key(unit: Unit, probe: Probe, metrics: tuple[str, ...], generated: M
 
 
 def _metric_code(name: str) -> str:
+    """Return the digest of the source of a metric; a plugin that is not there has none."""
     entry = registry.entries("metrics").get(name)
-    module = entry.points[0].module if entry else name.partition(":")[0]
-    return file_digest_of(module)
-
-
-def file_digest_of(module: str) -> str:
-    """Return the digest of a module's source; a plugin that is not there has none."""
+    if entry is None:
+        return file_digest(Path(name.partition(".py")[0] + ".py"))
     try:
-        return source_digest(module)
+        return source_digest(entry.points[0].module)
     except (UsageError, ModuleNotFoundError):
         return ""
 
