@@ -6,6 +6,8 @@ nothing about the body behind, so a contour fit leaves it out instead of taking 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -16,26 +18,61 @@ from wmeval.scene import Body, Scene
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 _SAME_SURFACE_M = 2.0  # neighbouring pixels farther apart in depth see different surfaces
 
 
-def nearest_static(scene: Scene, view: View, times: Floats) -> Floats:
-    """Return how far from the eye [m] the ray of each pixel meets a static body, inf = never.
+@dataclass(frozen=True)
+class Statics:
+    """The static bodies as the camera sees them, in the U frames that differ in them.
 
-    The shape is (T, H, W), or (1, H, W) where neither the camera nor a static body moves.
+    `nearest` is how far from the eye [m] the ray of each pixel meets one, inf = never; `recession` by how
+    much that changes from pixel to pixel on the same surface.
     """
-    moves = bool(scene.camera.path) or any(b.path for b in scene.static)
-    when = times if moves else times[:1]
-    lens = Lens.of(scene.camera, view, when)
-    local = _directions(lens, view)
-    rays_in_camera = (local / np.linalg.norm(local, axis=-1, keepdims=True)).reshape(-1, 3)
-    out = np.full((len(when), view.height * view.width), np.inf)
-    for t, now in enumerate(when):
-        rays = rays_in_camera @ lens.axes[t]
-        for body in scene.static:
-            where = np.array(body.placed(float(now)))
-            out[t] = np.minimum(out[t], entry(body, where, lens.eye[t], rays))
-    return out.reshape(len(when), view.height, view.width)
+
+    nearest: Floats  # (U, H, W)
+    recession: Floats  # (U, H, W)
+    lens: Lens
+    which: Ints  # (T,) into U
+
+    @classmethod
+    def of(cls, scene: Scene, view: View, times: Floats) -> Statics:
+        """Return what stands in a scene at times (T,) [s]."""
+        movers = [b for b in scene.static if b.path]
+        placed = [[np.round(b.placed(float(t)), 6) for b in movers] for t in times]
+        views = [np.concatenate([p.eye, p.axes.ravel()]) for p in map(scene.camera.at, times.tolist())]
+        keys = np.stack([np.concatenate([v, *p]) for v, p in zip(views, placed, strict=True)])
+        _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        lens = Lens.of(scene.camera, view, times[first])
+        local = _directions(lens, view)
+        in_camera = (local / np.linalg.norm(local, axis=-1, keepdims=True)).reshape(-1, 3)
+        nearest = np.empty((len(first), len(in_camera)))
+        still = None
+        for i, t in enumerate(first):
+            rays = in_camera @ lens.axes[i]
+            if still is None or scene.camera.path:
+                fixed = [
+                    entry(b, np.array(b.position), lens.eye[i], rays) for b in scene.static if not b.path
+                ]
+                still = np.min([np.full(len(rays), np.inf), *fixed], axis=0)
+            moved = [entry(b, w, lens.eye[i], rays) for b, w in zip(movers, placed[t], strict=True)]
+            nearest[i] = np.min([still, *moved], axis=0)
+        seen = nearest.reshape(len(first), view.height, view.width)
+        return cls(seen, _recession(seen), lens, which.reshape(-1))
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Pixels that tell nothing of one moving body, in the U frames that differ in them."""
+
+    mask: Bools  # (U, H, W)
+    which: Ints  # (T,) into U
+
+    def grown(self, by: int) -> Hidden:
+        """Return the same with so many pixels more all around."""
+        if by < 1 or not self.mask.any():
+            return self
+        return Hidden(ndimage.maximum_filter(self.mask, (1, 2 * by + 1, 2 * by + 1)), self.which)
 
 
 def _directions(lens: Lens, view: View) -> Floats:
@@ -75,31 +112,26 @@ def _round(start: Floats, ray: Floats, radius: float) -> tuple[Floats, Floats]:
     return np.where(missed, np.inf, (-b - half) / a), np.where(missed, -np.inf, (-b + half) / a)
 
 
-def hidden(nearest: Floats, scene: Scene, view: View, times: Floats, front_y: Floats, margin: int) -> Bools:
-    """Return which pixels (T, H, W) tell nothing of a body whose front is at y (T,) [m].
+def hidden(statics: Statics, view: View, front_y: Floats) -> Hidden:
+    """Return which pixels tell nothing of a body whose front is at y (T,) [m]: those behind a static body.
 
-    They are those behind a static body and `margin` px around them. But where the static body recedes to
-    where the body stands, as the floor under it does, their common edge is in full view and stays out.
-    The first axis is 1 where nothing depends on time.
+    But where the static body recedes to where the moving one stands, as the floor under it does, their
+    common edge is in full view: two pixels of it stay out, and grow back by one.
     """
-    still = len(nearest) == 1 and bool(np.ptp(front_y) < 1e-9)
-    when, front = (times[:1], front_y[:1]) if still else (times, front_y)
-    lens = Lens.of(scene.camera, view, when)
+    shared = bool(np.ptp(front_y) < 1e-9)
+    rows = np.arange(len(statics.nearest)) if shared else statics.which
+    lens, front = statics.lens.take(rows), np.full(len(rows), front_y[0]) if shared else front_y
     local = _directions(lens, view)
-    length = np.linalg.norm(local, axis=-1)
     # only the y of each ray matters: how far along it the plane of the body's front is met
-    slope = np.einsum("hwi,ti->thw", local, lens.axes[:, :, 1]) / length
+    slope = np.einsum("hwi,ti->thw", local, lens.axes[:, :, 1]) / np.linalg.norm(local, axis=-1)
     slope = np.where(np.abs(slope) < 1e-9, 1e-9, slope)
     distance = (front - lens.eye[:, 1])[:, None, None] / slope
-    behind = (distance > 0) & (nearest + (1 + margin) * _recession(nearest) < distance)
-    if not behind.any():
-        return behind
-    wide: Bools = ndimage.maximum_filter(behind, (1, 2 * margin + 1, 2 * margin + 1))
-    return wide
+    behind = (distance > 0) & (statics.nearest[rows] + 2 * statics.recession[rows] < distance)
+    return Hidden(behind, statics.which if shared else np.arange(len(front_y))).grown(1)
 
 
 def _recession(nearest: Floats) -> Floats:
-    """Return by how much [m] the distance of a surface changes from pixel to pixel, (T, H, W).
+    """Return by how much [m] the distance of a surface changes from pixel to pixel, (U, H, W).
 
     Of the two neighbours along an axis the nearer in depth lies on the same surface; where neither does,
     nothing is said.

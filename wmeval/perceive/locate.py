@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from wmeval.camera import View
 from wmeval.perceive.blobs import choose, components
 from wmeval.perceive.evidence import Evidence
 from wmeval.perceive.fit import Fits, Geometry, Patches, best_of, refine, search, soft
-from wmeval.perceive.hiding import hidden
+from wmeval.perceive.hiding import Hidden, Statics, hidden
 from wmeval.perceive.outline import Lens, depth_reach, start_turn, symmetry
 from wmeval.perceive.window import cut
 from wmeval.scene import Body, Scene
@@ -34,7 +33,7 @@ class Sight:
     geometry: Geometry
     rows: Ints  # (F,) frames
     component: Bools  # (T, H, W) pixels of the chosen components
-    behind: Bools  # (T or 1, H, W) pixels that a static body hides
+    behind: Hidden
     pixel: Floats  # (F, 2) px
     angle: Floats  # (F,) rad
     edge: Floats  # (F,) width of its edge [px]
@@ -60,7 +59,7 @@ def plane(body: Body, times: Floats) -> Floats:
     return body.position[1] + body.velocity[1] * times
 
 
-def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidence, nearest: Floats) -> Sight:
+def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidence, statics: Statics) -> Sight:
     """Find the component of a body in each frame and lay its outline over it, for edges of unknown width."""
     body = scene.moving[slot]
     y = plane(body, times)
@@ -75,7 +74,7 @@ def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidenc
     chosen = choose(blobs, len(times), expected, float(size.max()), start if times[0] < 1e-6 else None)
     rows = np.flatnonzero(chosen >= 0)
     front = y + np.sign(lens.eye[:, 1] - y) * depth_reach(body)
-    behind = hidden(nearest, scene, view, times, front, 1)
+    behind = hidden(statics, view, front)
     geometry = whole.take(rows)
     pixel, angle = blobs.centre[chosen[rows]], np.full(len(rows), start_turn(body)[1])
     edge = np.full(len(rows), np.nan)
@@ -122,12 +121,9 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     """Fit once more with the clip's own edge width [px], and judge what is there."""
     rows, slot, geometry = sight.rows, sight.slot, sight.geometry
     margin = max(1, round(width / 2))
-    behind = sight.behind
-    if margin > 1:
-        behind = ndimage.maximum_filter(behind, (1, 2 * margin - 1, 2 * margin - 1))
     size = float(geometry.size(sight.pixel).max())
     half = int(np.ceil(size + width)) + 4
-    patches = cut(evidence, behind, slot, rows, sight.pixel, half, margin)
+    patches = cut(evidence, sight.behind.grown(margin - 1), slot, rows, sight.pixel, half, margin)
     fits = refine(patches, geometry, sight.pixel, sight.angle, (width, width, width))
     whole = soft(fits.distance, width)
     near = fits.distance < 1.0 + width / 2

@@ -14,7 +14,7 @@ from wmeval.camera import View
 from wmeval.perceive.blobs import components
 from wmeval.perceive.evidence import gather
 from wmeval.perceive.fit import Geometry
-from wmeval.perceive.hiding import nearest_static
+from wmeval.perceive.hiding import Statics
 from wmeval.perceive.locate import Seen, Sight, continued, locate, settle
 from wmeval.perceive.outline import symmetry
 from wmeval.perceive.palette import colours, estimate
@@ -48,8 +48,8 @@ def track(frames: NDArray[np.uint8], scene: Scene, view: View, times: Floats) ->
         return out
     clip = colours(frames)
     evidence = gather(clip, estimate(clip, scene))
-    nearest = nearest_static(scene, view, times)
-    sights = [locate(i, scene, view, times, evidence, nearest) for i in range(len(scene.moving))]
+    statics = Statics.of(scene, view, times)
+    sights = [locate(i, scene, view, times, evidence, statics) for i in range(len(scene.moving))]
     widths = np.concatenate([s.edge for s in sights])
     widths = widths[np.isfinite(widths)]
     width = float(np.median(widths)) if len(widths) else 1.0

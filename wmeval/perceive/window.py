@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from wmeval.perceive.evidence import Evidence
 from wmeval.perceive.fit import Patches
+from wmeval.perceive.hiding import Hidden
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -16,12 +17,12 @@ _IN_FRONT = 0.3  # of a body's colour where it should be hidden: then it was dra
 
 
 def cut(
-    evidence: Evidence, behind: Bools, slot: int, rows: Ints, near: Floats, half: int, margin: int
+    evidence: Evidence, behind: Hidden, slot: int, rows: Ints, near: Floats, half: int, margin: int
 ) -> Patches:
     """Return the windows of half width `half` [px] around `near` (F, 2) in frames `rows` (F,).
 
-    `behind` (T or 1, H, W) are the pixels where a static body hides this one; `margin` [px] is how far
-    the colours of two bodies mix where they meet.
+    `behind` are the pixels where a static body hides this one; `margin` [px] is how far the colours of two
+    bodies mix where they meet.
     """
     height, width = evidence.owner.shape[1:]
     corner = np.floor(near).astype(np.int64) - half
@@ -36,8 +37,7 @@ def cut(
     others = evidence.strong[at] & (owner != slot + 1)
     # on the seam of two bodies their colours mix, which says nothing of either share
     blocked = ndimage.maximum_filter(others, (1, 2 * margin + 1, 2 * margin + 1))
-    place = (at[0] if len(behind) > 1 else np.zeros_like(at[0]), at[1], at[2])
-    covered = behind[place]
+    covered = behind.mask[behind.which[at[0]], at[1], at[2]]
     drawn = (share * ndimage.minimum_filter(covered, (1, 5, 5))).sum((1, 2))
     ahead = drawn > _IN_FRONT * np.maximum(share.sum((1, 2)), 1e-6)
     blocked |= covered & ~ahead[:, None, None]
