@@ -92,8 +92,9 @@ class Run:
         """Yield one dict a finished sample, in the order of the plan.
 
         Keys: probe, tag, index, case_id, replicate, status (ok, failed, refused, partial), detail, error
-        (bounded, in the probe's unit), value (its unclipped skill, None before scoring), event, found,
-        given_found, measured ("ok" or why nothing could be), arm, implied {name: [value, sigma]},
+        (bounded, in the probe's unit), value (its unclipped skill, None before scoring), event, found
+        (share of visible body-frames), given_found (the error before the event counts; None where too
+        little is found), measured ("ok" or why nothing could be), arm, implied {name: [value, sigma]},
         evidence, metrics {name: {mean, curve, reason}}, arms {arm: blobs}, seconds {stage: s}.
         """
         anchors = self._anchors()

@@ -30,6 +30,7 @@ from wmeval.world import exact_tracks, visibility
 
 GRID_HZ = 10.0  # scores are taken here, whatever the model's frame rate
 SEEN_SHARE = 0.25  # of a silhouette: from here on a body counts as one that perception must find
+MOST = 0.5  # of the body-frames: where fewer are found, an error says nothing about physics
 CHROMA = 60  # max - min of sRGB, 0 to 255: statics are grey, so more colour than this is a body
 TRACE_LINES = 12
 _ARRAYS = tuple(f.name for f in fields(Tracks) if f.name not in ("names", "camera", "view"))
@@ -127,6 +128,7 @@ def _judge(
     begun = time.perf_counter()
     verdict = probe.judge(tracks, truths)
     measured = verdict.measurement
+    telling = measured.status == "ok" and (not due or found / due >= MOST)
     row |= {
         "status": "ok",
         "detail": "",
@@ -135,7 +137,7 @@ def _judge(
         "measured": measured.status,
         "arm": verdict.arm,
         "found": found / due if due else None,
-        "given_found": min(measured.error, probe.worst) if measured.status == "ok" else None,
+        "given_found": min(measured.error, probe.worst) if telling else None,
         "implied": {k: [plain(v), plain(s)] for k, (v, s) in measured.implied.items()},
         "evidence": plain(measured.evidence),
     }
