@@ -1,8 +1,10 @@
 """The page in a real browser: it plays, scrubs and asks nothing of the network. Runs where chromium is."""
 
+import json
 import re
 import shutil
 import subprocess
+from html import unescape
 
 import numpy as np
 import pytest
@@ -48,6 +50,50 @@ def test_every_scene_draws_its_frame_under_the_page_s_own_policy(page, samples, 
     for stage in unfolded:
         assert re.search(r"<output>\d\.\d s predicted</output>", stage)
         assert re.search(r'aria-valuetext="\d\.\d s predicted"', stage)
+
+
+ACT = """
+const act = async () => {
+  const rest = (s) => new Promise((done) => setTimeout(done, 1000 * s));
+  const scene = document.querySelector("[data-scene]");
+  const [play, slider, out] = [".play", "input[type=range]", "output"].map((s) => scene.querySelector(s));
+  const told = [slider.value];
+  play.click();
+  await rest(0.45);
+  told.push(slider.value, play.getAttribute("aria-label"));
+  play.click();
+  const stopped = slider.value;
+  await rest(0.3);
+  told.push(slider.value === stopped, play.getAttribute("aria-label"));
+  slider.value = 0;
+  slider.dispatchEvent(new Event("input"));
+  told.push(out.textContent, scene.querySelectorAll("figcaption")[1].textContent);
+  const folded = document.querySelector(".rest [data-scene]");
+  const dot = document.querySelector(`[data-case="${folded.id}"]`);
+  dot.dispatchEvent(new Event("click"));
+  await rest(0.3);
+  told.push(folded.closest("details").open, folded.querySelector("output").textContent.length > 0);
+  document.title = JSON.stringify(told);
+};
+window.addEventListener("load", act);
+"""
+
+
+def test_a_scene_plays_stops_and_scrubs_and_a_dot_leads_to_its_scene(page, tmp_path):
+    html = page.read_text(encoding="utf-8")
+    policy = re.search(r"script-src &#39;sha256-[^;]*;", html)[0]
+    assert policy
+    page.write_text(
+        html.replace(policy, "script-src &#39;unsafe-inline&#39;;").replace(
+            "</body>", f"<script>{ACT}</script></body>"
+        ),
+        encoding="utf-8",
+    )
+    dom = browse(page, tmp_path / "profile", "--dump-dom", "--window-size=1280,2000")
+    told = json.loads(unescape(re.search(r"<title>(.*?)</title>", dom)[1]))
+    start, later, *rest = told
+    assert 2 <= int(later) - int(start) <= 7  # 0.45 s at 10 frames a second, in a slow browser
+    assert rest == ["Pause", True, "Play", "0.0 s context", "shown to the model", True, True]
 
 
 @pytest.mark.parametrize("width", [390, 1280])

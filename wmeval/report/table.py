@@ -134,9 +134,12 @@ def _reasons(scores: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _implied(results: Mapping[str, Any]) -> Table | None:
     rows = sections.implied(results.get("implied") or [])
-    table = _table("Implied physics", ["quantity", "probe", "in this model", "in truth", "n"])
+    known = any("truth" in q for q in results.get("implied") or [])
+    columns = {"name": "quantity", "probe": "probe", "value": "in this model", "truth": "in truth", "n": "n"}
+    shown = [k for k in columns if k != "truth" or known]
+    table = _table("Implied physics", [columns[k] for k in shown])
     for q in rows:
-        table.add_row(*(_text(q[k]) for k in ("name", "probe", "value", "truth", "n")))
+        table.add_row(*(_text(q[k]) for k in shown))
     return table if rows else None
 
 
