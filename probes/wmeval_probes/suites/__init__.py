@@ -1,1 +1,1 @@
-"""TBD."""
+"""Suites, the training split, and the anchors that ship with them."""
