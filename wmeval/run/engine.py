@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,8 @@ def score(path: str | Path, progress: Told | None = None) -> Run:
     """
     tell: Told = progress or (lambda _: None)
     opened = Run(path)
-    # the units as they were generated: a newer world would plan others
-    plan = replace(make_plan(Request.from_json(opened.manifest["request"])), units=opened.units)
+    # as it was planned: the model need not be installed here, and a newer world would plan other units
+    plan = Plan.from_json(opened.manifest)
     store = opened.store
     for unit in plan.units:
         if _measured(store, plan, unit) and _lacking(store, plan, unit):
@@ -126,7 +126,6 @@ def _compute(store: Store, plan: Plan, todo: Sequence[Unit], tell: Told, *, gene
     if not todo:
         return
     from wmeval.run.executors import Executor, Inline, Local
-    from wmeval.run.generate import failed_record
     from wmeval.run.truths import trim
     from wmeval.run.worker import Setup
 
@@ -157,11 +156,7 @@ def _compute(store: Store, plan: Plan, todo: Sequence[Unit], tell: Told, *, gene
                 unit = outcome.unit
                 done = outcome.summary
                 if done is None:
-                    store.event("quarantine", key=unit.key, why=outcome.death)
-                    store.commit(unit.key, failed_record(unit, outcome.death))
-                    from wmeval.run.worker import Worker
-
-                    done = Worker(replace(setup, generates=False)).run(unit)
+                    done = _give_up(store, plan, unit, outcome.death)
                 tally.units += 1
                 tally.samples += len(unit.indices)
                 tally.add(unit.probe, done["samples"], skills.get((unit.probe, unit.tag)))
@@ -178,6 +173,21 @@ def _compute(store: Store, plan: Plan, todo: Sequence[Unit], tell: Told, *, gene
                 f"interrupted with {tally.cached + tally.units} of {tally.total} units done; "
                 f"`{request.command(store.folder)}` continues"
             )
+
+
+def _give_up(store: Store, plan: Plan, unit: Unit, why: str) -> dict[str, Any]:
+    """Commit a unit that no worker survives as failed, in the stage that kills them; return its summary."""
+    from wmeval.run.generate import failed_record
+    from wmeval.run.measure import given_up
+    from wmeval.run.worker import told
+
+    store.event("quarantine", key=unit.key, why=why)
+    if not store.has(unit.key):
+        store.commit(unit.key, failed_record(unit, why))
+    probe, generated = registry.load_probe(unit.given), store.read(unit.key)
+    judged = given_up(unit, probe, generated, why)
+    store.commit(measure_key(unit, probe, plan.metrics, generated), judged)
+    return told(unit, judged)
 
 
 def _measure_key(store: Store, plan: Plan, unit: Unit) -> str:

@@ -24,7 +24,7 @@ from wmeval.run.plan import Unit
 from wmeval.run.worker import Setup, Worker, raised
 
 MAX_DEATHS = 3
-TIMEOUT_S = 600.0
+TIMEOUT_S = 1800.0
 
 
 @dataclass(frozen=True)

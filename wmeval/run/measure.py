@@ -66,16 +66,26 @@ def coloured(frames: Frames) -> NDArray[np.bool_]:
     return shown
 
 
+def given_up(unit: Unit, probe: Probe, generated: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """Return the record of a measurement that no worker survives: every sample has failed."""
+    rows = [_unmeasured(probe, shown, why) for shown in generated["samples"]]
+    return {"stage": "measure", "unit": unit.to_json(), "samples": rows}
+
+
+def _unmeasured(probe: Probe, shown: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """Return the row of a sample that failed: the worst error, nothing found."""
+    return {
+        "index": shown["index"], "case_id": shown["case_id"], "status": "failed", "detail": why,
+        "error": probe.worst, "event": 0.0, "measured": "", "arm": next(iter(shown["arms"]), ""),
+        "found": 0.0, "given_found": None, "implied": {}, "evidence": {}, "metrics": {}, "features": None,
+        "arms": {}, "seconds": {"perceive": 0.0, "measure": 0.0},
+    }  # fmt: skip
+
+
 def _sample(
     unit: Unit, probe: Probe, view: View, metrics: Sequence[str], shown: Mapping[str, Any], store: Store
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "index": shown["index"], "case_id": shown["case_id"],
-        "status": "failed", "detail": shown["fault"], "error": probe.worst, "event": 0.0, "measured": "",
-        "arm": next(iter(shown["arms"]), ""), "found": 0.0, "given_found": None, "implied": {},
-        "evidence": {}, "metrics": {}, "features": None, "arms": {},
-        "seconds": {"perceive": 0.0, "measure": 0.0},
-    }  # fmt: skip
+    row = _unmeasured(probe, shown, shown["fault"])
     bad = {a: r for a, r in shown["arms"].items() if r["status"] != "ok"}
     case = draw(probe, unit.tag, shown["index"])
     if bad:

@@ -17,7 +17,7 @@ import numpy as np
 from wmeval import registry
 from wmeval.camera import View
 from wmeval.errors import UsageError
-from wmeval.model import Card
+from wmeval.model import ActionSpace, Card
 from wmeval.probe import Probe
 from wmeval.run.code import defined_in, file_digest, source_digest
 from wmeval.run.request import Request
@@ -92,6 +92,30 @@ class Plan:
             "partial": self.partial,
         }
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """Return the plan that a manifest holds; the model need not be there, its suite must."""
+        request, card = Request.from_json(data["request"]), data["card"]
+        return cls(
+            request,
+            Card(
+                **{
+                    **card,
+                    "capabilities": frozenset(card["capabilities"]),
+                    "view": View(**card["view"]),
+                    "actions": ActionSpace(**card["actions"]),
+                    **{k: tuple(card[k]) for k in ("context", "classes", "notes")},
+                }
+            ),
+            registry.load_suite(request.suite),
+            View(**data["view"]),
+            data["weights"],
+            tuple(data["metrics"]),
+            tuple(Unit.from_json(u) for u in data["units"]),
+            tuple(data["na"]),
+            data["partial"],
+        )
+
 
 def make_plan(request: Request) -> Plan:
     """Return the plan of a request.
@@ -102,6 +126,12 @@ def make_plan(request: Request) -> Plan:
     card, weights = _model(request)
     suite = registry.load_suite(request.suite)
     view = request.view or card.view
+    if view != card.view and not card.reference:
+        raise UsageError(
+            f"the model {card.name!r} sees {card.view.width} x {card.view.height} px at {card.view.fps:g} "
+            f"fps, and {view.width} x {view.height} at {view.fps:g} was asked for; only references see any "
+            "view"
+        )
     units: list[Unit] = []
     na: list[Mapping[str, str]] = []
     seen: set[str] = set()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from wmeval.errors import UsageError
 from wmeval.run.folder import Run
-from wmeval.run.machine import gpu_present
+from wmeval.run.machine import cores, gpu_present
 from wmeval.run.plan import Plan
 
 
@@ -47,19 +46,19 @@ def workers_for(plan: Plan, todo: int) -> tuple[int, int]:
     On a CPU one thread a worker: on 2 cores, two workers of one thread finish a suite sooner than one
     worker of two, since simulating, rendering and perceiving use one thread only.
     """
-    cores = len(os.sched_getaffinity(0))
+    there = cores()
     asked = plan.request.workers
     if plan.request.executor == "inline":
-        return 1, cores
+        return 1, there
     if isinstance(asked, int):
         count = asked
     else:
         wants_gpu = plan.request.device.startswith("cuda") or (
             plan.request.device == "auto" and not plan.card.reference and gpu_present()
         )
-        count = 1 if wants_gpu else min(cores, 8)
+        count = 1 if wants_gpu else min(there, 8)
     count = max(1, min(count, todo or 1))
-    return count, max(1, cores // count)
+    return count, max(1, there // count)
 
 
 def exit_code(run: Run) -> int:

@@ -83,7 +83,7 @@ class Worker:
         probe = registry.load_probe(unit.given)
         if not self.store.has(unit.key):
             if not self.setup.generates:
-                return {"key": unit.key, "samples": [], "seconds": 0.0}
+                return {"key": unit.key, "samples": []}
             made = generate(unit, probe, self.model, self.view, self.setup.seed, self.store)
             self.store.commit(unit.key, made)
         # read back what is committed: another process may have been first
@@ -93,9 +93,13 @@ class Worker:
             _limit_threads(self.setup.threads)
             judged = measure(unit, probe, self.view, self.setup.metrics, generated, self.store)
             self.store.commit(key, judged)
-        rows = self.store.read(key)["samples"]
-        told = [{"error": r["error"], "status": r["status"], "detail": r["detail"]} for r in rows]
-        return {"key": unit.key, "samples": told, "seconds": round(time.perf_counter() - begun, 3)}
+        return {**told(unit, self.store.read(key)), "seconds": round(time.perf_counter() - begun, 3)}
+
+
+def told(unit: Unit, judged: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a driver wants to hear of a measured unit: {"key", "samples": [error, status, detail]}."""
+    keys = ("error", "status", "detail")
+    return {"key": unit.key, "samples": [{k: row[k] for k in keys} for row in judged["samples"]]}
 
 
 def main() -> int:

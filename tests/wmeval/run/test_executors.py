@@ -146,6 +146,17 @@ def test_a_unit_that_kills_every_worker_is_given_up(drive, tmp_path):
     )
 
 
+def test_a_measurement_that_kills_every_worker_is_given_up_too(drive, kit, tmp_path):
+    probe = tmp_path / "deadly.py"
+    text = (kit / "falls.py").read_text()
+    probe.write_text(
+        text.replace("    last = tracks", "    import os; os.kill(os.getpid(), 9)\n    last = tracks")
+    )
+    code, _, _ = drive(out=str(tmp_path / "run"), workers=1, probes=[str(probe)], limit=2)
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert (code, results["failed"], results["complete"], results["nondeterminism"]) == (1, 2, True, 0)
+
+
 def test_a_unit_that_hangs_is_killed(kit, tmp_path):
     setup, todo = units(kit, tmp_path, fault="hang")
     (outcome,), _ = do(Local(1, timeout_s=1.0, max_deaths=2), setup, todo[:1])

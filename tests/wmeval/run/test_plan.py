@@ -1,10 +1,11 @@
+import json
 from dataclasses import replace
 
 import pytest
 
 from wmeval import View
 from wmeval.errors import UsageError
-from wmeval.run.plan import make_plan
+from wmeval.run.plan import Plan, make_plan
 from wmeval.run.request import Request
 
 
@@ -43,11 +44,23 @@ def test_a_limit_takes_a_prefix_and_marks_the_plan_partial(asked):
 
 @pytest.mark.parametrize(
     "what",
-    [{"seed": 1}, {"options": {"fault": "print"}}, {"view": View(fps=20)}, {"model": "freeze"}],
+    [{"seed": 1}, {"options": {"fault": "print"}}, {"model": "freeze"}],
     ids=lambda what: next(iter(what)),
 )
 def test_keys_know_what_determines_the_result(asked, what):
     assert not set(keys(replace(asked, **what))) & set(keys(asked))
+
+
+def test_only_references_take_any_view(asked):
+    with pytest.raises(UsageError, match="sees 64 x 64 px at 10 fps, and 32 x 64 at 10 was asked for"):
+        make_plan(replace(asked, view=View(width=32)))
+    freeze = replace(asked, model="freeze")
+    assert not set(keys(replace(freeze, view=View(fps=20)))) & set(keys(freeze))
+
+
+def test_a_plan_is_read_back_from_its_manifest(asked):
+    plan = make_plan(asked)
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 def test_weights_are_known_by_content(asked, tmp_path):
