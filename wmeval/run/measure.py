@@ -55,7 +55,8 @@ def on_grid(times: NDArray[np.float64]) -> NDArray[np.int64]:
     [0, 2, 5]
     """
     ticks = np.arange(int(np.floor(times[-1] * GRID_HZ + 1e-6)) + 1) / GRID_HZ
-    nearest = np.abs(times[None, :] - ticks[:, None]).argmin(axis=1)
+    # rounded, so that of two frames as near the earlier is taken on every machine
+    nearest = np.abs(times[None, :] - ticks[:, None]).round(9).argmin(axis=1)
     return np.unique(nearest)
 
 
