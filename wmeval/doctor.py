@@ -92,23 +92,27 @@ def _entries() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
+    """Yield a finding for each model and extractor: it is opened, which checks its weights."""
     from wmeval import registry
     from wmeval.run.code import file_digest
 
     for name in registry.entries("models"):
+        shipped = registry.load_adapter(name).shipped
         try:
-            shipped = registry.load_adapter(name).shipped
-        except WmevalError:
-            continue  # told among the plug-ins
-        if shipped is None:
+            registry.load_model(name)
+        except WmevalError as fault:
+            yield Finding(f"model {name}", "", str(fault), f"reinstall wmeval, or `--weights` with `{name}`")
             continue
-        if not shipped.exists():
-            yield Finding(
-                f"weights {name}", "", f"there is no {shipped}",
-                f"reinstall wmeval, or `wmeval train --model {name} --out DIR` and give --weights DIR",
-            )  # fmt: skip
-        else:
-            yield Finding(f"weights {name}", f"SHA-256 {file_digest(shipped)[:12]}, {shipped}")
+        digest = f", SHA-256 {file_digest(shipped)[:12]}" if shipped else ""
+        yield Finding(f"model {name}", f"opens{digest}")
+    for name in registry.entries("features"):
+        extractor = registry.load_features(name)
+        try:
+            yield Finding(f"features {name}", f"opens, {extractor.open(None).name}")
+        except WmevalError as fault:
+            # what only others can give is missed by its own metrics alone; what we ship must be there
+            ours = extractor.train is not None
+            yield Finding(f"features {name}", str(fault), str(fault) if ours else "")
 
 
 def _lpips() -> Iterator[Finding]:

@@ -40,16 +40,41 @@ def test_a_world_that_differs_from_itself_is_a_problem(monkeypatch):
     assert "no number could be reproduced" in found.problem
 
 
-def test_weights_that_are_gone_are_a_problem(monkeypatch, tmp_path):
+def test_a_model_that_does_not_open_is_a_problem(monkeypatch):
     from dataclasses import replace
 
     from wmeval import registry
+    from wmeval.errors import EnvironmentFault
 
-    adapter = registry.load_adapter("genie")
-    monkeypatch.setattr(registry, "load_adapter", lambda name: replace(adapter, shipped=tmp_path / "gone"))
+    def load(*_):
+        raise EnvironmentFault("no weights at gone.safetensors")
+
+    adapter = replace(registry.load_adapter("genie"), load=load, shipped=None)
+    entry = registry.entries("models")["genie"]
+    monkeypatch.setattr(registry, "entries", lambda kind: {"genie": entry} if kind == "models" else {})
+    monkeypatch.setattr(registry, "load_adapter", lambda name: adapter)
     (found,) = findings(monkeypatch, doctor._weights)
-    assert "gone" in found.problem
-    assert "--weights DIR" in found.mend
+    assert found.what == "model genie"
+    assert "gone.safetensors" in found.problem
+
+
+def test_weights_of_others_may_be_missing_ours_may_not(monkeypatch):
+    from wmeval import registry
+    from wmeval.errors import EnvironmentFault
+    from wmeval.metric import Extractor
+
+    def absent(weights):
+        raise EnvironmentFault("not fetched")
+
+    both = {
+        "ours": Extractor("ours", "", absent, lambda out, options: None),
+        "theirs": Extractor("theirs", "", absent),
+    }
+    monkeypatch.setattr(registry, "entries", lambda kind: both if kind == "features" else {})
+    monkeypatch.setattr(registry, "load_features", both.__getitem__)
+    ours, theirs = findings(monkeypatch, doctor._weights)
+    assert (ours.ok, theirs.ok) == (False, True)
+    assert theirs.says == "not fetched"
 
 
 def test_a_check_that_itself_breaks_is_a_problem_and_the_others_go_on(monkeypatch):
