@@ -101,7 +101,12 @@ def _weights() -> Iterator[Finding]:
         try:
             registry.load_model(name)
         except WmevalError as fault:
-            yield Finding(f"model {name}", "", str(fault), f"reinstall wmeval, or `--weights` with `{name}`")
+            yield Finding(
+                f"model {name}",
+                "",
+                str(fault),
+                f"reinstall wmeval, or `wmeval run --model {name} --weights PATH`",
+            )
             continue
         digest = f", SHA-256 {file_digest(shipped)[:12]}" if shipped else ""
         yield Finding(f"model {name}", f"opens{digest}")

@@ -45,10 +45,10 @@ def command(as_json: bool, out: Path | None, dry_run: bool, **asked: Any) -> int
         planned = summary(done)
         print_json(planned) if as_json else _tell(planned)
         return 0
-    from wmeval.report.read import write
+    from wmeval.report.read import kept
     from wmeval.report.table import show
 
-    report = write(done)
+    report = kept(done)
     if as_json:
         print_json(done.results)
     else:

@@ -15,14 +15,10 @@ def command(run: Path) -> int:
     """Open RUN's report.html in the browser; where there is none, print its path."""
     import webbrowser
 
+    from wmeval.report.read import kept
     from wmeval.run import Run
 
-    done = Run(run)
-    if not done.report.exists():
-        from wmeval.report.read import write
-
-        write(done)
-    page = done.report.resolve()
+    page = kept(Run(run)).resolve()
     if not webbrowser.open(page.as_uri()):
         click.echo("no browser can be opened here; open this file in one:", err=True)
     click.echo(page)

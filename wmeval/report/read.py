@@ -33,6 +33,15 @@ def write(run: Run) -> Path:
     return run.report
 
 
+def kept(run: Run) -> Path:
+    """Return the path of the page, written now unless it is as new as the results."""
+    results = run.path / "results.json"
+    if run.report.exists() and results.exists():
+        if run.report.stat().st_mtime_ns >= results.stat().st_mtime_ns:
+            return run.report
+    return write(run)
+
+
 def measured(run: Run) -> list[dict[str, Any]]:
     """Return the records of a scored run.
 

@@ -140,3 +140,27 @@ def test_describe_knows_every_kind(name, capsys):
     assert facts["name"]
     assert main(["describe", name]) == 0
     assert capsys.readouterr().out.startswith(facts["kind"])
+
+
+def test_a_plug_in_brings_its_own_command(monkeypatch, capsys):
+    from wmeval.cli import main as module
+
+    class Point:
+        name, value, dist = "leaderboard", "somewhere:group", None
+
+        def load(self):
+            return click.Command("leaderboard", callback=lambda: click.echo("it ran"))
+
+    monkeypatch.setattr(module, "_plugins", lambda: {"leaderboard": Point()})
+    assert main(["--help"]) == 0
+    assert "leaderboard" in capsys.readouterr().out
+    assert main(["leaderboard"]) == 0
+    assert capsys.readouterr().out == "it ran\n"
+
+
+@pytest.mark.parametrize("argv", [[], ["data"], ["check"]])
+def test_a_bare_group_prints_its_help(argv, capsys):
+    assert main(argv) == 2
+    told = capsys.readouterr()
+    assert "Usage: wmeval" in told.out
+    assert told.err == ""
