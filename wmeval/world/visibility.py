@@ -10,10 +10,13 @@ from wmeval.scene import Body, Scene
 from wmeval.truth import Truth
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 _SUNFLOWER = np.arange(64) + 0.5
 _DISC = np.sqrt(_SUNFLOWER / 64)[:, None] * np.stack(
     [np.cos(np.pi * (1 + 5**0.5) * _SUNFLOWER), np.sin(np.pi * (1 + 5**0.5) * _SUNFLOWER)], -1
 )
+_GRID = np.stack(np.meshgrid(np.linspace(-1, 1, 13), np.linspace(-1, 1, 13)), -1).reshape(-1, 2)
+_LENS = View(height=1000, width=1000)  # square, as every view of ours; only the borders matter
 
 
 def visibility(truth: Truth, times: Floats) -> Floats:
@@ -25,82 +28,101 @@ def visibility(truth: Truth, times: Floats) -> Floats:
 def seen(scene: Scene, position: Floats, orientation: Floats, times: Floats) -> Floats:
     """Return the same as `visibility` for poses (T, N, 3) and (T, N, 4); a NaN pose is not seen."""
     share = np.zeros(position.shape[:2])
-    lens = View(height=1000, width=1000)  # square, as every view of ours; only the borders matter
-    for t, now in enumerate(times):
-        camera = scene.camera.at(float(now))
-        spots = [
-            _silhouette(b, position[t, i], orientation[t, i], camera.eye) for i, b in enumerate(scene.moving)
-        ]
-        blockers = [(b, np.array(b.placed(float(now))), np.array(b.orientation)) for b in scene.static]
-        others = [(b, position[t, i], orientation[t, i]) for i, b in enumerate(scene.moving)]
-        for i, points in enumerate(spots):
-            if not len(points) or not np.isfinite(points).all():
-                continue
-            pixel, _ = scene.camera.project(points, float(now), lens)
-            clear = ((pixel >= 0) & (pixel <= 1000)).all(-1)
-            for body, where, turn in blockers + others[:i] + others[i + 1 :]:
-                if clear.any() and np.isfinite(where).all():
-                    clear &= ~_blocks(body, where, turn, camera.eye, points)
-            share[t, i] = clear.mean()
+    eyes = np.array([scene.camera.at(float(now)).eye for now in times]).reshape(-1, 3)
+    blockers = [_Placed.still(b, times) for b in scene.static]
+    movers = [_Placed(b, position[:, i], orientation[:, i]) for i, b in enumerate(scene.moving)]
+    for i, body in enumerate(movers):
+        there = np.flatnonzero(body.present)
+        if not len(there):
+            continue
+        points, real = body.at(there).silhouette(eyes[there])
+        clear = real & _in_view(scene, points, times[there])
+        for other in blockers + movers[:i] + movers[i + 1 :]:
+            clear &= ~other.at(there).blocks(eyes[there], points)
+        share[there, i] = clear.sum(1) / np.maximum(real.sum(1), 1)
     return share
 
 
-def _silhouette(body: Body, position: Floats, orientation: Floats, eye: Floats) -> Floats:
-    """Return points (P, 3) spread evenly over the silhouette of a body, on the side of the camera."""
-    forward = (position - eye) / np.linalg.norm(position - eye)
-    right = np.cross(forward, (0.0, 0.0, 1.0))
-    right /= np.linalg.norm(right)
-    down = np.cross(forward, right)
-    if body.shape == "sphere":
-        r = body.size[0]
-        bulge = np.sqrt(np.maximum(0.0, 1 - (_DISC**2).sum(-1)))
-        spots: Floats = position + r * (_DISC[:, :1] * right + _DISC[:, 1:] * down - bulge[:, None] * forward)
-        return spots
-    # A grid over the bounding disc of a box or cylinder, kept where the ray meets the body.
-    reach = float(np.linalg.norm(body.size if body.shape == "box" else (body.size[0], body.size[1])))
-    grid = (np.arange(13) - 6) / 6 * reach
-    u, v = np.meshgrid(grid, grid)
-    plane = position + u.reshape(-1, 1) * right + v.reshape(-1, 1) * down
-    hit = _enter(body, position, orientation, eye, plane)
-    met = np.isfinite(hit)
-    return eye + (plane[met] - eye) * hit[met, None]
+def _in_view(scene: Scene, points: Floats, times: Floats) -> Bools:
+    if not scene.camera.path:
+        pixel, _ = scene.camera.project(points, 0.0, _LENS)
+    else:
+        pixel = np.stack(
+            [scene.camera.project(p, float(t), _LENS)[0] for p, t in zip(points, times, strict=True)]
+        )
+    return np.all((pixel >= 0) & (pixel <= 1000), axis=-1)
 
 
-def _blocks(body: Body, where: Floats, turn: Floats, eye: Floats, points: Floats) -> NDArray[np.bool_]:
-    """Return whether a body stands between the eye and each point (P, 3)."""
-    blocked: NDArray[np.bool_] = _enter(body, where, turn, eye, points) < 1.0 - 1e-6
-    return blocked
+class _Placed:
+    """A body along T times: positions (T, 3), quaternions (T, 4), and whether it is there at all."""
 
+    def __init__(self, body: Body, position: Floats, orientation: Floats) -> None:
+        self.body, self.position, self.orientation = body, position, orientation
+        self.present: Bools = np.all(np.isfinite(position), axis=-1)
 
-def _enter(body: Body, where: Floats, turn: Floats, eye: Floats, points: Floats) -> Floats:
-    """Return at which share of the way from the eye to each point the ray enters the body; inf = never."""
-    rotation = rotation_matrix(turn)
-    origin = (eye - where) @ rotation
-    ray = (points - eye) @ rotation
-    if body.shape == "sphere":
-        return _enter_round(origin, ray, body.size[0], axes=3)
-    if body.shape == "cylinder":
-        around = _round_span(origin, ray, body.size[0], axes=2)
-        along = _slab_span(origin[2:], ray[:, 2:], np.array([body.size[1]]))
-        return _first(np.maximum(around[0], along[0]), np.minimum(around[1], along[1]))
-    return _first(*_slab_span(origin, ray, np.array(body.size)))
+    @classmethod
+    def still(cls, body: Body, times: Floats) -> _Placed:
+        """Return a static body along its path."""
+        position = np.array([body.placed(float(now)) for now in times]).reshape(-1, 3)
+        return cls(body, position, np.tile(np.array(body.orientation), (len(times), 1)))
+
+    def at(self, index: NDArray[np.int64]) -> _Placed:
+        """Return the body at some of its times."""
+        return _Placed(self.body, self.position[index], self.orientation[index])
+
+    def silhouette(self, eyes: Floats) -> tuple[Floats, Bools]:
+        """Return points (T, P, 3) spread evenly over what eyes (T, 3) see, and which of them are real."""
+        body, position = self.body, self.position
+        forward = position - eyes
+        forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
+        right = np.cross(forward, (0.0, 0.0, 1.0))
+        right /= np.linalg.norm(right, axis=-1, keepdims=True)
+        down = np.cross(forward, right)
+        spots = _DISC if body.shape == "sphere" else _GRID
+        reach = body.size[0] if body.shape == "sphere" else float(np.linalg.norm(body.size))
+        plane = (
+            position[:, None]
+            + reach * (spots[:, :1] * right[:, None] + spots[:, 1:] * down[:, None])
+        )  # fmt: skip
+        if body.shape == "sphere":
+            bulge = reach * np.sqrt(np.maximum(0.0, 1 - (_DISC**2).sum(-1)))
+            return plane - bulge[:, None] * forward[:, None], np.ones(plane.shape[:2], np.bool_)
+        # A grid over the bounding disc of a box or cylinder, kept where the ray meets the body.
+        hit = self._enter(eyes, plane)
+        real = np.isfinite(hit)
+        way = np.where(real, hit, 1.0)[..., None]
+        return eyes[:, None] + (plane - eyes[:, None]) * way, real
+
+    def blocks(self, eyes: Floats, points: Floats) -> Bools:
+        """Return whether the body stands between the eye and each point (T, P, 3)."""
+        with np.errstate(invalid="ignore"):  # an absent body is NaN, and blocks nothing
+            blocked: Bools = self._enter(eyes, points) < 1.0 - 1e-6
+        return blocked
+
+    def _enter(self, eyes: Floats, points: Floats) -> Floats:
+        """Return at which share of the way from eye to point the ray enters the body (T, P); inf = never."""
+        rotation = rotation_matrices(self.orientation)
+        origin = np.einsum("ti,tij->tj", eyes - self.position, rotation)[:, None]
+        ray = np.einsum("tpi,tij->tpj", points - eyes[:, None], rotation)
+        size = np.array(self.body.size)
+        if self.body.shape == "sphere":
+            return _first(*_round_span(origin, ray, size[0]))
+        if self.body.shape == "cylinder":
+            around = _round_span(origin[..., :2], ray[..., :2], size[0])
+            along = _slab_span(origin[..., 2:], ray[..., 2:], size[1:])
+            return _first(np.maximum(around[0], along[0]), np.minimum(around[1], along[1]))
+        return _first(*_slab_span(origin, ray, size))
 
 
 def _first(start: Floats, end: Floats) -> Floats:
     return np.where((start <= end) & (end > 0), np.maximum(start, 0.0), np.inf)
 
 
-def _enter_round(origin: Floats, ray: Floats, radius: float, *, axes: int) -> Floats:
-    return _first(*_round_span(origin, ray, radius, axes=axes))
-
-
-def _round_span(origin: Floats, ray: Floats, radius: float, *, axes: int) -> tuple[Floats, Floats]:
-    o, d = origin[:axes], ray[:, :axes]
-    a, b, c = (d * d).sum(-1), d @ o, float(o @ o) - radius**2
-    root = b * b - a * c
+def _round_span(origin: Floats, ray: Floats, radius: float) -> tuple[Floats, Floats]:
+    a, b = (ray * ray).sum(-1), (ray * origin).sum(-1)
+    root = b * b - a * ((origin * origin).sum(-1) - radius**2)
     reach = np.sqrt(np.maximum(root, 0.0))
-    start, end = (-b - reach) / a, (-b + reach) / a
-    return np.where(root > 0, start, np.inf), np.where(root > 0, end, -np.inf)
+    return np.where(root > 0, (-b - reach) / a, np.inf), np.where(root > 0, (-b + reach) / a, -np.inf)
 
 
 def _slab_span(origin: Floats, ray: Floats, half: Floats) -> tuple[Floats, Floats]:
@@ -109,13 +131,12 @@ def _slab_span(origin: Floats, ray: Floats, half: Floats) -> tuple[Floats, Float
     return np.minimum(one, two).max(-1), np.maximum(one, two).min(-1)
 
 
-def rotation_matrix(quaternion: Floats) -> Floats:
-    """Return the 3 x 3 matrix that turns body axes into world axes; quaternion x y z w."""
-    x, y, z, w = quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+def rotation_matrices(quaternion: Floats) -> Floats:
+    """Return the matrices (T, 3, 3) that turn body axes into world axes; quaternions (T, 4) x y z w."""
+    x, y, z, w = np.moveaxis(quaternion, -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.moveaxis(np.array(rows), -1, 0)
