@@ -13,8 +13,8 @@ CONTRACTS = {
     "anchor", "stats", "registry",
 }  # fmt: skip
 WORKSHOPS = {"world", "perceive", "measure", "plan"}
-LAYERS = [CONTRACTS, WORKSHOPS, {"references", "organisms"}, {"calibrate", "check", "check_adapter", "doctor",
-          "run", "submission"}, {"report"}, {"cli"}]  # fmt: skip
+LAYERS = [CONTRACTS, WORKSHOPS, {"references", "organisms"}, {"calibrate", "calibration", "check", "check_adapter",
+          "doctor", "run", "submission", "trial"}, {"report"}, {"cli"}]  # fmt: skip
 OUTER = {"wmeval_probes": "probes", "wmeval_adapters": "adapters", "wmeval_leaderboard": "leaderboard"}
 HEAVY = (
     "torch",

@@ -50,7 +50,8 @@ def _in_view(scene: Scene, points: Floats, times: Floats) -> Bools:
         pixel = np.stack(
             [scene.camera.project(p, float(t), _LENS)[0] for p, t in zip(points, times, strict=True)]
         )
-    return np.all((pixel >= 0) & (pixel <= 1000), axis=-1)
+    inside: Bools = np.all((pixel >= 0) & (pixel <= 1000), axis=-1)
+    return inside
 
 
 class _Placed:
