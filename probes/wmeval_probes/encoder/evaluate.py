@@ -17,6 +17,7 @@ from wmeval_probes.encoder.windows import Dataset
 
 Floats = NDArray[np.float64]
 CLIPS = 256
+LOOKED_AT = 48  # clips of which layers are compared: means of frames need fewer than covariances
 SPAN = 16  # frames of the clips that are compared as sets
 
 
@@ -88,7 +89,7 @@ def ladders(encoder: VideoEncoder, data: Dataset, clips: list[int]) -> Mapping[s
     video = [np.asarray(data.frames[c, s : s + span]) for c, s in zip(clips, where, strict=True)]
     bodies = [np.asarray(data.bodies[c, s : s + span]) for c, s in zip(clips, where, strict=True)]
     features = np.stack([encoder(v) for v in video])
-    layers = [encoder.layers(v) for v in video]
+    layers = [encoder.layers(v) for v in video[:LOOKED_AT]]
     half = len(clips) // 2
     none = {
         "fvd": frechet_distance(features[:half], features[half : 2 * half]),
@@ -105,7 +106,7 @@ def ladders(encoder: VideoEncoder, data: Dataset, clips: list[int]) -> Mapping[s
             rows["kvd"].append(kernel_distance(features, told_worse))
             distances = [
                 layer_distances(a, encoder.layers(w)) / np.array(encoder.scales)[:, None]
-                for a, w in zip(layers, worse, strict=True)
+                for a, w in zip(layers, worse[:LOOKED_AT], strict=True)
             ]
             rows["lpips"].append(float(np.mean(distances)))
         table[name] = rows
