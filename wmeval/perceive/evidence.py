@@ -19,6 +19,7 @@ Singles = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 STRONG = 0.45  # of a body's typical chroma: more of it than that, and a pixel belongs to a body
+_LEAST = 0.14  # chroma that a strong pixel has whatever the palette: three sigma of a sigma of 12 of 255
 _DARK = 0.15  # backgrounds darker than this cannot tell shares by their grey
 
 
@@ -66,7 +67,7 @@ def gather(clip: Colours, palette: Palette) -> Evidence:
     inside = away.min(0) <= palette.spread[nearest]
     lut[inside] = nearest[inside] + 1
     owner = np.where(clip.chroma > FAINT / 2, lut[clip.hue.astype(np.int16)], 0).astype(np.uint8)
-    least = np.maximum(STRONG * np.append(palette.chroma, palette.chroma.min()), FAINT)
+    least = np.maximum(STRONG * np.append(palette.chroma, palette.chroma.min()), _LEAST)
     level = np.concatenate([[np.inf], least]).astype(np.float32)
     strong = clip.chroma > level[owner]
     full = np.concatenate([[np.inf], palette.chroma, [palette.chroma.min()]]).astype(np.float32)
@@ -74,7 +75,23 @@ def gather(clip: Colours, palette: Palette) -> Evidence:
     ground = _background(clip, clip.chroma / full[owner], bleach[owner])
     crowd = np.zeros((len(strong), strong.shape[1] + 1, strong.shape[2] + 1), np.int32)
     np.cumsum(np.cumsum(strong, 1, dtype=np.int32), 2, out=crowd[:, 1:, 1:])
+    owner[_seams(owner, strong, slots)] = 0
+    strong &= owner > 0
     return Evidence(clip.grey, clip.chroma, clip.hue, ground, owner, strong, crowd, palette)
+
+
+def _seams(owner: NDArray[np.uint8], strong: Bools, slots: int) -> Bools:
+    """Return the pixels that touch strong pixels of two other bodies.
+
+    Where red meets green, the pixels between are yellow, and nothing yellow is there.
+    """
+    bits = np.where(strong & (owner <= slots), np.uint32(1) << owner.astype(np.uint32), np.uint32(0))
+    near = np.pad(bits, ((0, 0), (1, 1), (1, 1)))
+    near = near[:, :-2] | near[:, 1:-1] | near[:, 2:]
+    near = near[:, :, :-2] | near[:, :, 1:-1] | near[:, :, 2:]
+    others = near & ~(np.uint32(1) << owner.astype(np.uint32))
+    seam: Bools = (others & (others - (others > 0))) != 0
+    return seam
 
 
 def _background(clip: Colours, tint: Singles, bleach: Singles) -> Singles:

@@ -21,8 +21,9 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 LEAST_SHARE = 0.13  # of its silhouette that a body must show to be found
 LEAST_AREA = 2.5  # px that it must show
-LEAST_CONFIDENCE = 0.3  # agreement of outline and pixels that it must reach
-MOST_CROWDING = 0.5  # share of the pixels around it that may be coloured
+LEAST_CONFIDENCE = 0.35  # agreement of outline and pixels that it must reach
+LEAST_PIECE = 0.45  # of the area that it shows must hang together
+MOST_CROWDING = 0.42  # share of the pixels around it that may be coloured
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Sight:
     geometry: Geometry
     rows: Ints  # (F,) frames
     component: Bools  # (T, H, W) pixels of the chosen components
+    piece: Floats  # (F,) px, their areas
     behind: Hidden
     pixel: Floats  # (F, 2) px
     angle: Floats  # (F,) rad
@@ -93,6 +95,7 @@ def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidenc
         geometry,
         rows,
         blobs.pixels(chosen[rows]),
+        blobs.area[chosen[rows]],
         behind,
         pixel,
         angle,
@@ -107,8 +110,12 @@ def _edge_width(patches: Patches, fits: Fits, expected: Floats) -> Floats:
 
     Along a straight edge that falls linearly over a width b, the integral of share (1 - share) is b / 6.
     """
-    ring = (np.abs(fits.distance) < 4.0) * patches.weight
-    mixed = (patches.share * (1 - patches.share) * ring).sum(-1)
+    mixture = patches.share * (1 - patches.share) * patches.weight
+    away = np.abs(fits.distance)
+    ring, beyond = away < 3.0, (away >= 3.0) & (away < 5.0)
+    # noise mixes pixels far from the edge as well
+    noise = (mixture * beyond).sum(-1) / np.maximum((patches.weight * beyond).sum(-1), 1.0)
+    mixed = (mixture * ring).sum(-1) - noise * (patches.weight * ring).sum(-1)
     # pixels within half a pixel of the outline are as many as it is long
     on = np.abs(fits.distance) < 0.5
     length, clear = on.sum(-1), (on * patches.weight).sum(-1)
@@ -136,7 +143,8 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     visible = np.clip(area / np.maximum(expected, 1e-6), 0.0, 1.0)
     enough = (visible >= LEAST_SHARE) & (area >= LEAST_AREA)
     alone = _crowding(evidence, rows, fits, patches, near, 1.6 * size + 2) <= MOST_CROWDING
-    found = enough & (confidence >= LEAST_CONFIDENCE) & alone
+    whole_piece = sight.piece >= LEAST_PIECE * area
+    found = enough & (confidence >= LEAST_CONFIDENCE) & alone & whole_piece
     # a component too small to be the body is still what is left of it; one of a wrong form is not
     explained = sight.component.copy()
     explained[rows[enough & ~found]] = False

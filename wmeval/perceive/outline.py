@@ -90,8 +90,8 @@ class Outline:
             d = nx * x + ny * y - self.offset[:, m : m + 1]
             more = d > best
             np.copyto(best, d, where=more)
-            np.copyto(gx, np.broadcast_to(nx, d.shape), where=more)
-            np.copyto(gy, np.broadcast_to(ny, d.shape), where=more)
+            np.copyto(gx, nx, where=more)
+            np.copyto(gy, ny, where=more)
         return best, gx, gy
 
 
