@@ -35,11 +35,8 @@ def write(run: Run) -> Path:
 
 def kept(run: Run) -> Path:
     """Return the path of the page, written now unless it is as new as the results."""
-    results = run.path / "results.json"
-    if run.report.exists() and results.exists():
-        if run.report.stat().st_mtime_ns >= results.stat().st_mtime_ns:
-            return run.report
-    return write(run)
+    made = [p.stat().st_mtime_ns for p in (run.path / "results.json", run.report) if p.exists()]
+    return run.report if len(made) == 2 and made[0] <= made[1] else write(run)
 
 
 def measured(run: Run) -> list[dict[str, Any]]:

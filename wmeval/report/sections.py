@@ -127,7 +127,8 @@ def fidelity(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 "name": row["metric"],
                 "tag": row.get("tag", ""),
                 "better": row.get("better", ""),
-                "value": f"{words.number(row['value'])} {_unit(row)}".strip(),
+                "value": words.number(row["value"]),
+                "unit": "" if row.get("unit") in (None, "1") else row["unit"],
                 "interval": words.interval(row, 3),
                 "n": words.number(row.get("n")),
                 "curve": plots.spark(row.get("curve") or []),
@@ -184,10 +185,6 @@ def _quantity(q: Mapping[str, Any]) -> str:
     if not spread and q.get("lo") is not None:
         spread = f" ({words.interval(q)})"
     return f"{words.number(q['value'])}{spread}{unit}"
-
-
-def _unit(row: Mapping[str, Any]) -> str:
-    return "" if row["value"] is None or row.get("unit") in (None, "1") else str(row["unit"])
 
 
 def _value(cell: Any) -> Any:

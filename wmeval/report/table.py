@@ -145,11 +145,11 @@ def _implied(results: Mapping[str, Any]) -> Table | None:
 
 def _fidelity(results: Mapping[str, Any]) -> Table | None:
     facts = sections.fidelity(results.get("fidelity") or [])
-    names = ["metric", "tag", "value", "95 %", "n", *facts["references"]]
-    table = _table("Fidelity", names, right=set(names) - {"metric", "tag"})
+    names = ["metric", "tag", "value", "95 %", "n", *facts["references"], "unit"]
+    table = _table("Fidelity", names, right=set(names) - {"metric", "tag", "unit"})
     for m in facts["rows"]:
         arrow = {"higher": " ↑", "lower": " ↓"}.get(m["better"], "")
-        cells = [m["name"] + arrow, m["tag"], m["value"], m["interval"], m["n"], *m["references"]]
+        cells = [m["name"] + arrow, m["tag"], m["value"], m["interval"], m["n"], *m["references"], m["unit"]]
         table.add_row(*(_text(c) for c in cells))
     return table if facts["rows"] else None
 
