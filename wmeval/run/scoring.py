@@ -23,7 +23,7 @@ from wmeval.run.plan import SCHEMA, Plan, measure_key
 from wmeval.run.progress import Progress
 from wmeval.run.store import Store, plain
 from wmeval.seeds import digest
-from wmeval.stats import LEVEL, MIN_N, skill_score
+from wmeval.stats import MIN_N, free_mean, skill_score
 from wmeval.suite import Suite
 
 Record = Mapping[str, Any]
@@ -245,21 +245,6 @@ def mean(values: Iterable[float]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """Return Student's 95 % interval of a mean of values without bounds; none below 8 values.
-
-    >>> [round(x, 3) for x in mean_interval(range(10))]
-    [2.334, 6.666]
-    """
-    n = len(values)
-    if n < MIN_N:
-        return None, None
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * np.std(values, ddof=1) / math.sqrt(n))
-    return float(np.mean(values)) - half, float(np.mean(values)) + half
-
-
 def _of_clips(name: str, records: Sequence[Record]) -> dict[str, Any]:
     cells = [r["metrics"][name] for r in records]
     values = [c["mean"] for c in cells if c["mean"] is not None]
@@ -270,11 +255,11 @@ def _of_clips(name: str, records: Sequence[Record]) -> dict[str, Any]:
         at = [c["curve"][t] for c in cells if t < len(c["curve"]) and c["curve"][t] is not None]
         curve.append(mean(at))
         counts.append(len(at))
-    lo, hi = mean_interval(values)
+    interval = free_mean(values)
     return {
         "value": mean(values),
-        "lo": lo,
-        "hi": hi,
+        "lo": interval.lo,
+        "hi": interval.hi,
         "n": len(values),
         "reason": reasons[0] if reasons else "" if values else "no clip was predicted",
         "curve": curve,
@@ -291,7 +276,7 @@ def _of_set(metric: SetMetric, name: str, records: Sequence[Record], store: Stor
             predicted.append(kept[f"{name}.predicted"])
     row: dict[str, Any] = {
         "value": None, "lo": None, "hi": None, "n": len(true), "reason": "", "curve": [], "curve_n": [],
-        "failed": 0,
+        "failed": len(records) - len(true),
     }  # fmt: skip
     reasons = list(
         dict.fromkeys(c["metrics"][name]["reason"] for c in records if c["metrics"][name]["reason"])
