@@ -104,14 +104,16 @@ def _frame(net, t: int) -> Frame:
     return Frame(
         digits(), torch.rand(2, t, 8, 8, generator=generator) < 0.5, (digits(), digits()),
         torch.rand(2, t, 60, 8, 8, generator=generator), torch.rand(2, t, 18, 8, 8, generator=generator),
-        torch.rand(2, t, generator=generator) < 0.5, torch.rand(2, t, 2, generator=generator),
+        torch.rand(2, t, generator=generator) < 0.5, torch.rand(2, t, 30, 8, 8, generator=generator),
+        torch.rand(2, t, 2, generator=generator),
     )  # fmt: skip
 
 
 def _cut(frame: Frame, part: slice) -> Frame:
     return Frame(
         frame.tokens[:, part], frame.hidden[:, part], tuple(b[:, part] for b in frame.before),
-        frame.maps[:, part], frame.place[:, part], frame.placed[:, part], frame.action[:, part],
+        frame.maps[:, part], frame.place[:, part], frame.placed[:, part], frame.sight[:, part],
+        frame.action[:, part],
     )  # fmt: skip
 
 

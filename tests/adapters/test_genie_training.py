@@ -26,16 +26,16 @@ def test_a_stage_that_was_killed_ends_where_an_unbroken_one_does(tmp_path):
         out, stage = tmp_path / name, Stage("toy", 40, 0.1, warm_up=5, ema=0.9)
         out.mkdir()
         for at in (kill, None):
-
-            def loss(step: int, at: int | None = at):
-                if at is not None and step == at:
-                    raise KeyboardInterrupt
-                return _problem(step, model)
-
             model = torch.nn.Linear(3, 1)
             with torch.no_grad():
                 for p in model.parameters():
                     p.fill_(0.5)
+
+            def loss(step: int, at: int | None = at, model: torch.nn.Module = model):
+                if at is not None and step == at:
+                    raise KeyboardInterrupt
+                return _problem(step, model)
+
             try:
                 fit(stage, model, loss, out, Log(out / "log.jsonl"), every_s=0.0)
             except KeyboardInterrupt:

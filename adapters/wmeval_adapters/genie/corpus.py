@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wmeval_adapters.genie.actions import CODES
 from wmeval_adapters.genie.data import MIRRORED, Clips, channels, mirrored_state
-from wmeval_adapters.genie.memory import History, histories, known
+from wmeval_adapters.genie.memory import History, Sight, histories, known
 
 REAPPEAR_FRAMES = 4  # a body counts as just come back for so long
 
@@ -24,21 +24,33 @@ class Corpus:
     tokens: NDArray[np.uint8] | None  # (n, T, h, w, digits); None before there is a tokenizer
     behind: NDArray[np.uint8]  # (n, T, H, W, 3), of the clips as they are
     mirrored: bool
+    spots: NDArray[np.float32]  # (n, T, 6, 2) px, where each hue is seen in the clips as they are
+    spotted: NDArray[np.bool_]  # (n, T, 6) whether it is
     actions: NDArray[np.float32]  # (n, T, 12): entry t led to frame t, the first is 0
     points: Tensor  # (n, T, 6, 2) px
     present: Tensor  # (n, T, 6)
     back: Tensor  # (n, T, 6) bool: has come back into view within the last frames
     codes: NDArray[np.int64]  # (n, T) latent actions, 0 before they are inferred
 
+    def sight(self, rows: NDArray[np.int64], times: NDArray[np.int64]) -> Sight:
+        """Return what is seen in some frames."""
+        points = torch.from_numpy(self.spots[rows, times])
+        if self.mirrored:
+            right, down = points.unbind(-1)
+            points = torch.stack([self.behind.shape[3] - right, down], -1)
+        return Sight(points, torch.from_numpy(self.spotted[rows, times]))
+
     @property
     def hidden_clips(self) -> NDArray[np.bool_]:
         """Which clips hold a body that comes back into view, (n,)."""
-        return self.back.any(2).any(1).numpy()
+        told: NDArray[np.bool_] = self.back.any(2).any(1).numpy()
+        return told
 
     @property
     def pushed_clips(self) -> NDArray[np.bool_]:
         """Which clips hold an action, (n,)."""
-        return (self.actions != 0).any((1, 2))
+        told: NDArray[np.bool_] = (self.actions != 0).any((1, 2))
+        return told
 
     def histories(self, rows: NDArray[np.int64]) -> History:
         """Return the memory before every frame of some clips, (len(rows), T, 6, ...)."""
@@ -78,6 +90,7 @@ def read(clips: Clips, out: Path, *, mirrored: bool) -> Corpus:
     codes, tokens = out / f"{name}-codes.npy", out / f"{name}-tokens.npy"
     return Corpus(
         np.load(tokens) if tokens.is_file() else None, np.load(out / "behind.npy", mmap_mode="r"), mirrored,
-        actions, points, present, returned(torch.from_numpy(state)),
+        np.load(out / "spots.npy"), np.load(out / "spotted.npy"), actions, points, present,
+        returned(torch.from_numpy(state)),
         np.load(codes) if codes.is_file() else np.full(present.shape[:2], CODES // 2),
     )  # fmt: skip

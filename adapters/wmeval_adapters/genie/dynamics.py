@@ -14,9 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wmeval_adapters.genie.data import HUES
-from wmeval_adapters.genie.memory import MAP, PLACE, Belief, believed
+from wmeval_adapters.genie.memory import MAP, PLACE, SIGHT, Belief
+from wmeval_adapters.genie.reader import WORDS, Reader
 
 ACTION = 2  # digits of a latent action
+PERSISTS = 3.0  # logit of a body's being where it was
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Frame:
     maps: Tensor  # (B, T, 60, h, w) the memory before
     place: Tensor  # (B, T, 18, h, w) the memory of the frames themselves, 0 where it is masked
     placed: Tensor  # (B, T) bool: whether it is given
+    sight: Tensor  # (B, T, 30, h, w) what is seen in the frames themselves, 0 where tokens are masked
     action: Tensor  # (B, T, 2) latent action that led to the frames
 
 
@@ -100,7 +103,8 @@ class Dynamics(nn.Module):
         self.config = config
         width, grid = config.width, config.size // config.patch
         one_hot = config.digits * config.levels
-        self.inward = nn.Linear(3 * one_hot + 1 + MAP + PLACE + 1, width)
+        self.reader = Reader(config.digits, config.levels)
+        self.inward = nn.Linear(3 * (one_hot + WORDS) + 1 + MAP + PLACE + SIGHT + 1, width)
         self.acted = nn.Sequential(nn.Linear(ACTION, width), nn.GELU(), nn.Linear(width, width))
         self.scene = nn.Sequential(
             nn.Conv2d(3 * config.patch**2, width, 3, padding=1), nn.GELU(),
@@ -113,13 +117,9 @@ class Dynamics(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.code = nn.Linear(width, one_hot)
-        self.map = nn.Linear(width, 5 * HUES)
+        self.departure = nn.Linear(width, 2 * HUES)
         self.presence = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, HUES))
-        nn.init.zeros_(self.map.weight)
-
-    def _one_hot(self, tokens: Tensor) -> Tensor:
-        levels = torch.arange(self.config.levels, dtype=torch.uint8)
-        return (tokens[..., None] == levels).flatten(-2)
+        nn.init.zeros_(self.departure.weight)
 
     def behind(self, background: Tensor) -> Tensor:
         """Return features (B, 1, h, w, width) of backgrounds (B, 3, H, W) in [0, 1]."""
@@ -133,10 +133,13 @@ class Dynamics(nn.Module):
 
         `behind` is what `behind()` gave; `past` is the cache after the frames before (None: there are none).
         """
-        shown = self._one_hot(frame.tokens) & ~frame.hidden[..., None]
-        parts = [shown, *(self._one_hot(b) for b in frame.before), frame.hidden[..., None]]
+        codes = torch.stack([self.reader.one_hot(t) for t in (frame.tokens, *frame.before)], -2)
+        with torch.no_grad():
+            codes = torch.cat([codes, self.reader(codes).to(codes.dtype)], -1)
+        codes[..., 0, :] *= ~frame.hidden[..., None]
+        parts = [codes.flatten(-2), frame.hidden[..., None]]
         grid = frame.hidden.shape[2:]
-        maps = torch.cat([frame.maps, frame.place], 2).permute(0, 1, 3, 4, 2)
+        maps = torch.cat([frame.maps, frame.place, frame.sight], 2).permute(0, 1, 3, 4, 2)
         placed = frame.placed[:, :, None, None, None].expand(-1, -1, *grid, 1)
         x = self.inward(torch.cat([*(p.to(maps.dtype) for p in parts), maps, placed.to(maps.dtype)], -1))
         x = x + self.acted(frame.action)[:, :, None, None] + behind + self.where.to(x.dtype)
@@ -149,6 +152,9 @@ class Dynamics(nn.Module):
                 x = block(x)
         x = self.norm(x)
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], -1)
-        maps = self.map(x).permute(0, 1, 4, 2, 3).float()
+        departure = self.departure(x).permute(0, 1, 4, 2, 3).float()
         logits = self.code(x).unflatten(-1, (self.config.digits, self.config.levels)).float()
-        return logits, believed(self.presence(pooled).float(), maps), cache
+        # A body that was there is there unless something speaks against it.
+        was = frame.maps[:, :, 0 : 3 * HUES : 3].sum((-1, -2)) > 0.5
+        presence = self.presence(pooled).float() + torch.where(was, PERSISTS, -PERSISTS)
+        return logits, Belief(presence, departure.reshape(*presence.shape, 2, *grid)), cache

@@ -1,4 +1,4 @@
-"""How the dynamics learn: what is masked, what is spoilt, what counts, and their own predictions as inputs."""
+"""How the dynamics learn: what is masked, what is spoilt, what counts, and their own predictions too."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from wmeval_adapters.genie.actions import Binding, action_of
 from wmeval_adapters.genie.corpus import Corpus
 from wmeval_adapters.genie.data import Clips, channels, draws, unit
 from wmeval_adapters.genie.dynamics import Dynamics, Frame
-from wmeval_adapters.genie.memory import Belief, History, histories, place, shares
+from wmeval_adapters.genie.memory import Belief, History, Sight, base, histories, place, shares
 from wmeval_adapters.genie.net import Genie
 from wmeval_adapters.genie.stages import weighted_error
 
 # What a frame shows of itself: nothing; its points; its points or not, and some tokens; all its tokens.
 UNSEEN, PLACED, PARTLY, SEEN = range(4)
 CUTS = (3, 24)  # frames of a window after which its context may end
-MODES = (0.35, 0.35, 0.1, 0.2)
-JITTER_PX = 0.25
+MODES = (0.35, 0.35, 0.05, 0.25)
+JITTER_PX = 0.15
+FORGET = 0.06  # share of bodies in a frame of whose history all, all but one, all but two points are lost
 OWN_FROM = 0.75  # share of the steps after which the model is shown its own predictions
 
 
@@ -35,6 +36,7 @@ class Window:
     points: Tensor  # (B, T, 6, 2) px
     present: Tensor  # (B, T, 6)
     back: Tensor  # (B, T, 6)
+    sight: Sight  # (B, T, 6, ...)
     background: Tensor  # (B, 3, H, W)
     action: Tensor  # (B, T, 2)
 
@@ -48,10 +50,11 @@ def window(
     each = rows[:, None]
     codes = np.where(bound[:, None], binding.code(corpus.actions[each, at]), corpus.codes[each, at])
     codes[:, 0] = binding.codes[0]  # what led to the first frame of a context is never known
-    seen = corpus.present[each, at]
+    present = corpus.present[each, at]
     assert corpus.tokens is not None
     return Window(
-        torch.from_numpy(corpus.tokens[each, at]), corpus.points[each, at], seen, corpus.back[each, at],
+        torch.from_numpy(corpus.tokens[each, at]), corpus.points[each, at], present,
+        corpus.back[each, at], corpus.sight(each, at),
         unit(corpus.background(rows, cut)), action_of(torch.from_numpy(codes)),
     )  # fmt: skip
 
@@ -61,13 +64,19 @@ def late(tokens: Tensor, by: int, blank: int) -> Tensor:
     return torch.cat([torch.full_like(tokens[:, :by], blank), tokens[:, : tokens.shape[1] - by]], 1)
 
 
+def seen_in(w: Window, hidden: Tensor) -> Sight:
+    """Return what is seen in the frames of a window that are given whole."""
+    return Sight(w.sight.points, w.sight.seen & ~hidden.any((-1, -2))[..., None])
+
+
 def frame(
     w: Window, history: History, before: tuple[Tensor, Tensor], hidden: Tensor, placed: Tensor
 ) -> Frame:
     """Return what the network is shown of a window."""
     size = w.background.shape[-1]
     given = place(w.points, w.present, size) * placed[:, :, None, None, None]
-    return Frame(w.tokens, hidden, before, history.maps(size), given, placed, w.action)
+    sight = seen_in(w, hidden).maps(history, size)
+    return Frame(w.tokens, hidden, before, history.maps(size), given, placed, sight, w.action)
 
 
 def losses(
@@ -83,25 +92,15 @@ def losses(
     ce = ce.view(*changed.shape, -1).sum(-1)
     code = (ce * weight).sum() / weight.sum().clamp(min=1)
     ask = ~placed[..., None]
-    moved = ask & w.present & history.present[0]
-    off = F.smooth_l1_loss(
-        belief.departures(history, size), w.points - history.inertia, reduction="none"
-    ).sum(-1)
+    sight = seen_in(w, hidden)
+    moved = ask & w.present & base(history, sight)[1]
+    off = F.smooth_l1_loss(belief.points(history, sight, size), w.points, reduction="none").sum(-1)
     departure = (off * moved).sum() / moved.sum().clamp(min=1)
-    target = shares(w.points, w.present, size)
-    # Spotting is asked of frames that are seen: elsewhere it would be guessing.
-    look = (ask & w.present & ~hidden.all((-1, -2))[..., None]).float()
-    heat = -(target.flatten(-2) * belief.heat.flatten(-2).log_softmax(-1)).sum(-1)
-    centre = torch.arange(size // 8) * 8 + 4.0
-    right = (w.points[..., 0, None, None] - centre) / 8
-    down = (w.points[..., 1, None, None] - centre[:, None]) / 8
-    offset = torch.stack(torch.broadcast_tensors(right, down), -3)
-    miss = ((belief.offset - offset).abs() * target[..., None, :, :]).sum((-1, -2, -3))
-    spotting = ((heat + 4 * miss) * look).sum() / look.sum().clamp(min=1)
     there = F.binary_cross_entropy_with_logits(belief.presence, w.present.float(), reduction="none")
-    there = (there * ask).sum() / (ask.sum() * there.shape[-1] / ask.shape[-1]).clamp(min=1)
-    value = code / 4 + 2 * departure + 0.5 * spotting + there
-    parts = {"code": code, "departure": departure, "spotting": spotting, "there": there}
+    known = ask & history.present[0]
+    there = (there * known).sum() / known.sum().clamp(min=1)
+    value = code / 4 + 2 * departure + there
+    parts = {"code": code, "departure": departure, "there": there}
     return value, {"loss": float(value.detach())} | {k: float(v.detach()) for k, v in parts.items()}
 
 
@@ -117,6 +116,18 @@ def spoilt(before: Tensor, older: Tensor, levels: int, generator: torch.Generato
     return torch.where(stale[..., None], older, moved)
 
 
+def forgotten(history: History, generator: torch.Generator) -> History:
+    """Return a history of which some is struck out for some bodies, as if they had been seen but lately.
+
+    So that spotting a body, and finding its speed, is learnt at every frame and not at the first ones only.
+    """
+    draw = torch.rand(history.present[0].shape, generator=generator)
+    one, two, three = history.present
+    return History(
+        history.points, (one & (draw > FORGET), two & (draw > 2 * FORGET), three & (draw > 3 * FORGET))
+    )
+
+
 @torch.no_grad()
 def own_predictions(
     model: Dynamics, w: Window, history: History, before: tuple[Tensor, Tensor], behind: Tensor
@@ -125,8 +136,8 @@ def own_predictions(
     hidden = torch.ones(w.tokens.shape[:-1], dtype=torch.bool)
     nothing = torch.zeros(w.tokens.shape[:2], dtype=torch.bool)
     _, belief, _ = model(frame(w, history, before, hidden, nothing), behind)
-    points, _ = belief.decide(history, w.background.shape[-1])
-    points = torch.where((w.present & history.present[0])[..., None], points, w.points)
+    moved = belief.points(history, None, w.background.shape[-1])
+    points = torch.where((w.present & history.present[0])[..., None], moved, w.points)
     told = replace(w, points=points)
     logits, _, _ = model(frame(told, history, before, hidden, ~nothing), behind)
     return points, logits.argmax(-1).to(torch.uint8)
@@ -154,7 +165,7 @@ def dynamics_loss(
         cut = first + rng.integers(*CUTS, batch)
         w = window(corpus, rows, first, length, binding, rng.random(batch) < 0.5, cut)
         noise = torch.randn(w.points.shape, generator=generator) * JITTER_PX
-        history = histories(w.points + noise, w.present)
+        history = forgotten(histories(w.points + noise, w.present), generator)
         one, two = (late(w.tokens, by, levels // 2) for by in (1, 2))
         before = (spoilt(one, two, levels, generator), spoilt(two, two, levels, generator))
         mode = torch.multinomial(
@@ -169,10 +180,11 @@ def dynamics_loss(
             behind = model.behind(w.background)
             if step >= OWN_FROM * steps:
                 points, tokens = own_predictions(model, w, history, before, behind.detach())
-                # Two steps in a row by the model itself would need two passes; one already shows it its faults.
+                # One step by the model itself, not two in a row: it already shows it its own faults.
                 swap = torch.rand(mode.shape, generator=generator) < 0.5
                 swap &= (torch.arange(batch) % 2 == 0)[:, None]
-                history = histories(torch.where(swap[..., None, None], points, w.points + noise), w.present)
+                mixed_points = torch.where(swap[..., None, None], points, w.points + noise)
+                history = forgotten(histories(mixed_points, w.present), generator)
                 mixed = torch.where(swap[..., None, None, None], tokens, w.tokens)
                 before = (late(mixed, 1, levels // 2), late(mixed, 2, levels // 2))
             logits, belief, _ = model(frame(w, history, before, hidden, placed), behind)

@@ -7,6 +7,7 @@ inertia, so that the network has to say only how a body departs from it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,9 +15,13 @@ from torch import Tensor
 
 from wmeval_adapters.genie.data import HUES
 
+STRONG = 40  # spread of RGB (of 255) from which a pixel's hue is trusted
+LEAST = 4  # px of a hue that count as seeing it
+CODES_OF_HUES = (0b100, 0b110, 0b010, 0b011, 0b001, 0b101)  # red, yellow, green, cyan, blue, magenta
 PATCH = 8  # px a cell
 MAP = HUES * 10  # channels of `History.maps`
 PLACE = HUES * 3  # channels of `place`
+SIGHT = HUES * 5  # channels of `Sight.maps`
 
 
 def cells(size: int) -> Tensor:
@@ -64,6 +69,11 @@ class History:
         motion = torch.cat([velocity / PATCH, change / 2], -1)[..., None, None] * share[..., None, :, :]
         return torch.cat([place(one, now, size), place(self.inertia, now, size), motion.flatten(-4, -3)], -3)
 
+    def each(self, of: Callable[[Tensor], Tensor]) -> History:
+        """Return the history whose tensors are what `of` makes of each."""
+        (p1, p2, p3), (s1, s2, s3) = self.points, self.present
+        return History((of(p1), of(p2), of(p3)), (of(s1), of(s2), of(s3)))
+
     def then(self, points: Tensor, present: Tensor) -> History:
         """Return the history one frame later."""
         return History((points, *self.points[:2]), (present, *self.present[:2]))
@@ -88,38 +98,68 @@ def histories(points: Tensor, present: Tensor) -> History:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """Where bodies are seen in frames that are given."""
+
+    points: Tensor  # (..., 6, 2) px, centre of what is seen
+    seen: Tensor  # (..., 6) bool
+
+    def maps(self, history: History, size: int) -> Tensor:
+        """Return (..., 30, h, w): the places seen, and at the place by inertia how far off it is."""
+        known = self.seen & history.present[0]
+        share = shares(history.inertia, known, size)
+        off = ((self.points - history.inertia) / PATCH).clamp(-2, 2)
+        told = off[..., None, None] * share[..., None, :, :]
+        return torch.cat([place(self.points, self.seen, size), told.flatten(-4, -3)], -3)
+
+
+def spotted(frames: Tensor) -> Sight:
+    """Return where each hue is seen in frames (..., 3, H, W) uint8."""
+    value = frames.short()
+    low = value.amin(-3, keepdim=True)
+    spread = value.amax(-3, keepdim=True) - low
+    strong = 2 * (value - low) > spread  # a hue is a set of strong channels, a grey adds to all alike
+    code = 4 * strong[..., 0, :, :] + 2 * strong[..., 1, :, :] + strong[..., 2, :, :].int()
+    code = code * (spread[..., 0, :, :] > STRONG)
+    mask = torch.stack([code == c for c in CODES_OF_HUES], -3).float()
+    mass = mask.sum((-1, -2))
+    height, width = frames.shape[-2:]
+    right = (mask.sum(-2) * (torch.arange(width) + 0.5)).sum(-1)
+    down = (mask.sum(-1) * (torch.arange(height) + 0.5)).sum(-1)
+    return Sight(torch.stack([right, down], -1) / mass.clamp(min=1)[..., None], mass >= LEAST)
+
+
+def base(history: History, sight: Sight | None) -> tuple[Tensor, Tensor]:
+    """Return where each body is before the network speaks, (..., 6, 2) px, and whether that is known.
+
+    It is the centre of what is seen, or else where the body would be by inertia.
+    """
+    if sight is None:
+        return history.inertia, history.present[0]
+    points = torch.where(sight.seen[..., None], sight.points, history.inertia)
+    return points, history.present[0] | sight.seen
+
+
+@dataclass(frozen=True)
 class Belief:
     """What the network says of the points of one frame, before it is decided."""
 
-    presence: Tensor  # (..., 6) logits
-    heat: Tensor  # (..., 6, h, w) logits over cells
-    offset: Tensor  # (..., 6, 2, h, w) cells, from the cell's centre
-    departure: Tensor  # (..., 6, 2, h, w) px, from inertia
+    presence: Tensor  # (..., 6) logits of still being there, for bodies that were there
+    departure: Tensor  # (..., 6, 2, h, w) px, from `base`
 
-    def departures(self, history: History, size: int) -> Tensor:
-        """Return how far each body departs from inertia, (..., 6, 2) px."""
-        share = shares(history.inertia, history.present[0], size)
-        return (self.departure * share[..., None, :, :]).sum((-1, -2))
+    def points(self, history: History, sight: Sight | None, size: int) -> Tensor:
+        """Return where each body is, (..., 6, 2) px."""
+        start, there = base(history, sight)
+        share = shares(start, there, size)
+        return start + (self.departure * share[..., None, :, :]).sum((-1, -2))
 
-    def spotted(self, size: int) -> Tensor:
-        """Return where each body is by what is seen, whatever was known before, (..., 6, 2) px."""
-        centre = cells(size).to(self.heat)
-        chance = torch.softmax(self.heat.flatten(-2), -1).view_as(self.heat)
-        across = (chance * (centre + self.offset[..., 0, :, :] * PATCH)).sum((-1, -2))
-        down = (chance * (centre[:, None] + self.offset[..., 1, :, :] * PATCH)).sum((-1, -2))
-        return torch.stack([across, down], -1)
-
-    def decide(self, history: History, size: int) -> tuple[Tensor, Tensor]:
-        """Return points (..., 6, 2) [px] and present (..., 6)."""
-        moved = history.inertia + self.departures(history, size)
-        points = torch.where(history.present[0][..., None], moved, self.spotted(size))
-        return points.clamp(-PATCH, size + PATCH), self.presence > 0
-
-
-def believed(presence: Tensor, maps: Tensor) -> Belief:
-    """Return the belief in presence (..., 6) and maps (..., 30, h, w)."""
-    heat, offset, departure = maps.split([HUES, 2 * HUES, 2 * HUES], -3)
-    return Belief(presence, heat, offset.unflatten(-3, (HUES, 2)), departure.unflatten(-3, (HUES, 2)))
+    def decide(self, history: History, sight: Sight | None, size: int) -> tuple[Tensor, Tensor]:
+        """Return points (..., 6, 2) [px] and present (..., 6); nothing unseen comes from nowhere."""
+        present = history.present[0] & (self.presence > 0)
+        if sight is not None:
+            present = present | sight.seen
+        points = self.points(history, sight, size).clamp(-PATCH, size + PATCH)
+        return torch.where(present[..., None], points, torch.zeros_like(points)), present
 
 
 def known(state: Tensor, size: int) -> tuple[Tensor, Tensor]:

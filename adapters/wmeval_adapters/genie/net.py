@@ -31,7 +31,9 @@ class Config:
 
 def config_from_json(data: Mapping[str, Any]) -> Config:
     """Return the configuration that `to_json` described."""
-    dynamics = {k: tuple(v) if isinstance(v, list) else v for k, v in data["dynamics"].items()}
+    dynamics: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in data["dynamics"].items()
+    }
     return Config(TokenizerConfig(**data["tokenizer"]), DynamicsConfig(**dynamics), int(data["latent"]))
 
 
@@ -63,7 +65,9 @@ def load(path: Path) -> tuple[Genie, dict[str, Any]]:
     tensors, made = weights.read(path)
     try:
         config = config_from_json(made["config"])
-        bound = {k: tuple(v) if isinstance(v, list) else v for k, v in made["binding"].items()}
+        bound: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in made["binding"].items()
+        }
         model = Genie(config, Binding(**bound))
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} has a header that genie does not understand: {error!r}") from error

@@ -12,7 +12,7 @@ from torch import Tensor
 from wmeval_adapters.genie.background import running
 from wmeval_adapters.genie.data import unit
 from wmeval_adapters.genie.dynamics import Frame
-from wmeval_adapters.genie.memory import Belief, History, empty, place
+from wmeval_adapters.genie.memory import PLACE, SIGHT, Belief, History, Sight, empty, place, spotted
 from wmeval_adapters.genie.net import Genie
 
 
@@ -37,19 +37,19 @@ def begin(model: Genie, background: Tensor) -> State:
 
 def _ask(
     model: Genie, state: State, tokens: Tensor, hidden: Tensor, action: Tensor,
-    placed: tuple[Tensor, Tensor] | None, behind: Tensor,
+    behind: Tensor, *, placed: tuple[Tensor, Tensor] | None = None, sight: Sight | None = None,
 ) -> tuple[Tensor, Belief, list[Tensor]]:  # fmt: skip
     size = model.config.dynamics.size
     maps = state.history.maps(size)
-    spot = torch.zeros_like(maps[:, :18]) if placed is None else place(*placed, size)
+    spot = torch.zeros_like(maps[:, :PLACE]) if placed is None else place(*placed, size)
+    seen = torch.zeros_like(maps[:, :SIGHT]) if sight is None else sight.maps(state.history, size)
     given = torch.full((len(tokens), 1), placed is not None)
     frame = Frame(
         tokens[:, None], hidden[:, None], (state.tokens[0][:, None], state.tokens[1][:, None]),
-        maps[:, None], spot[:, None], given, action[:, None],
+        maps[:, None], spot[:, None], given, seen[:, None], action[:, None],
     )  # fmt: skip
     logits, belief, past = model.dynamics(frame, behind, state.past)
-    first = Belief(belief.presence[:, 0], belief.heat[:, 0], belief.offset[:, 0], belief.departure[:, 0])
-    return logits[:, 0], first, past
+    return logits[:, 0], Belief(belief.presence[:, 0], belief.departure[:, 0]), past
 
 
 def _then(state: State, tokens: Tensor, points: Tensor, present: Tensor, past: list[Tensor]) -> State:
@@ -59,18 +59,18 @@ def _then(state: State, tokens: Tensor, points: Tensor, present: Tensor, past: l
     )  # fmt: skip
 
 
-def follow(model: Genie, state: State, tokens: Tensor, action: Tensor, behind: Tensor) -> State:
-    """Return the state after a true frame's tokens (B, h, w, digits), reached by an action (B, 2)."""
+def follow(model: Genie, state: State, tokens: Tensor, sight: Sight, action: Tensor, behind: Tensor) -> State:
+    """Return the state after a true frame's tokens (B, h, w, digits) and sight, reached by an action."""
     hidden = torch.zeros(tokens.shape[:3], dtype=torch.bool)
-    _, belief, past = _ask(model, state, tokens, hidden, action, None, behind)
-    points, present = belief.decide(state.history, model.config.dynamics.size)
+    _, belief, past = _ask(model, state, tokens, hidden, action, behind, sight=sight)
+    points, present = belief.decide(state.history, sight, model.config.dynamics.size)
     return _then(state, tokens, points, present, past)
 
 
 def judge(model: Genie, state: State, tokens: Tensor, action: Tensor, behind: Tensor) -> Tensor:
     """Return the cross-entropy [nats] (B,) of the next frame's tokens before they are seen."""
     hidden = torch.ones(tokens.shape[:3], dtype=torch.bool)
-    logits, _, _ = _ask(model, state, tokens, hidden, action, None, behind)
+    logits, _, _ = _ask(model, state, tokens, hidden, action, behind)
     loss = F.cross_entropy(logits.flatten(0, -2), tokens.long().flatten(), reduction="none")
     return loss.view(len(tokens), -1).sum(1)
 
@@ -86,13 +86,10 @@ def predict(
     batch = len(action)
     tokens = torch.zeros_like(state.tokens[0])
     hidden = torch.ones(tokens.shape[:3], dtype=torch.bool)
-    _, belief, past = _ask(model, state, tokens, hidden, action, None, behind)
-    points, present = belief.decide(state.history, model.config.dynamics.size)
-    # Nothing comes from nowhere: a hue that was never seen stays unseen.
-    present = present & state.history.present[0]
-    points = torch.where(present[..., None], points, torch.zeros_like(points))
+    _, belief, past = _ask(model, state, tokens, hidden, action, behind)
+    points, present = belief.decide(state.history, None, model.config.dynamics.size)
     for round_ in range(steps):
-        logits, _, past = _ask(model, state, tokens, hidden, action, (points, present), behind)
+        logits, _, past = _ask(model, state, tokens, hidden, action, behind, placed=(points, present))
         if temperature > 0:
             noise = torch.stack([torch.rand(logits.shape[1:], generator=g) for g in generators])
             logits = logits / temperature - torch.log(-torch.log(noise.clamp(1e-9, 1 - 1e-7)))
@@ -117,14 +114,14 @@ def watch(model: Genie, frames: Tensor, actions: Tensor) -> State:
     state = begin(model, own[:, -1])
     behind = model.dynamics.behind(unit(own[:, -1]))
     for t in range(frames.shape[1]):
-        state = follow(model, state, tokens[:, t], actions[:, t], behind)
+        state = follow(model, state, tokens[:, t], spotted(frames[:, t]), actions[:, t], behind)
     return state
 
 
 def encoded(model: Genie, frames: Tensor, own: Tensor) -> Tensor:
     """Return tokens (B, T, h, w, digits) of frames (B, T, 3, H, W) uint8 over their own backgrounds."""
     tokens = model.tokenizer.encode(frames.flatten(0, 1), own.flatten(0, 1))
-    return tokens.unflatten(0, frames.shape[:2])
+    return tokens.view(*frames.shape[:2], *tokens.shape[1:])
 
 
 def surprises(model: Genie, frames: Tensor, actions: Tensor) -> Tensor:
@@ -140,5 +137,5 @@ def surprises(model: Genie, frames: Tensor, actions: Tensor) -> Tensor:
         behind = model.dynamics.behind(unit(own[:, max(t - 1, 0)]))
         if t:
             out.append(judge(model, state, tokens[:, t], actions[:, t], behind))
-        state = follow(model, state, tokens[:, t], actions[:, t], behind)
+        state = follow(model, state, tokens[:, t], spotted(frames[:, t]), actions[:, t], behind)
     return torch.stack(out, 1)

@@ -24,7 +24,8 @@ from wmeval_adapters.genie.actions import (
 from wmeval_adapters.genie.background import grown, hued, running
 from wmeval_adapters.genie.corpus import Corpus
 from wmeval_adapters.genie.data import Clips, channels, draws, unit
-from wmeval_adapters.genie.memory import History
+from wmeval_adapters.genie.memory import spotted
+from wmeval_adapters.genie.reader import Reader, shown
 from wmeval_adapters.genie.tokenizer import Tokenizer
 
 Loss = Callable[[int], tuple[Tensor, dict[str, float]]]
@@ -115,6 +116,15 @@ def write_backgrounds(clips: Clips, out: Path) -> None:
     _into(out / "behind.npy", clips.frames.shape, fill)
 
 
+def write_sights(clips: Clips, out: Path) -> None:
+    """Write where each hue is seen, (n, T, 6, 2) [px], and whether it is, (n, T, 6), into `out`."""
+    if (out / "spotted.npy").is_file():
+        return
+    told = [spotted(channels(clips.frames[first : first + 16])) for first in range(0, len(clips.frames), 16)]
+    np.save(out / "spots.npy", np.concatenate([s.points.numpy() for s in told]))
+    np.save(out / "spotted.npy", np.concatenate([s.seen.numpy() for s in told]))
+
+
 @torch.no_grad()
 def write_tokens(clips: Clips, model: Tokenizer, out: Path) -> None:
     """Write the tokens (n, T, h, w, digits) of all frames, plain and mirrored, into `out`."""
@@ -127,7 +137,8 @@ def write_tokens(clips: Clips, model: Tokenizer, out: Path) -> None:
         def fill(rows: slice, turned: bool = name == "mirrored") -> NDArray[np.uint8]:
             frames, own = (channels(x[rows]).flatten(0, 1) for x in (clips.frames, behind))
             codes = model.encode(*(x.flip(-1) if turned else x for x in (frames, own)))
-            return codes.unflatten(0, (-1, shape[1])).numpy()
+            told: NDArray[np.uint8] = codes.reshape(-1, *shape[1:]).numpy()
+            return told
 
         _into(out / f"{name}-tokens.npy", shape, fill)
 
@@ -150,9 +161,7 @@ def latent_loss(both: tuple[Corpus, Corpus], trained: int, model: LatentActions,
         points, present = corpus.points[rows, times], corpus.present[rows, times]
         history = corpus.histories(rows)
         at = torch.arange(len(rows))
-        history = History(
-            tuple(x[at, times] for x in history.points), tuple(x[at, times] for x in history.present)
-        )  # type: ignore[arg-type]
+        history = history.each(lambda x: x[at, times])
         background = unit(corpus.background(rows, rng.integers(*CUTS, len(rows))))
         with half_precision():
             action = model.encode(history, points, present)
@@ -188,9 +197,7 @@ def write_codes(corpus: Corpus, model: LatentActions, path: Path) -> None:
     for first in range(0, len(codes), 64):
         rows = np.arange(first, min(first + 64, len(codes)))
         past = corpus.histories(rows)
-        flat = History(
-            tuple(x.flatten(0, 1) for x in past.points), tuple(x.flatten(0, 1) for x in past.present)
-        )  # type: ignore[arg-type]
+        flat = past.each(lambda x: x.flatten(0, 1))
         action = model.encode(flat, corpus.points[rows].flatten(0, 1), corpus.present[rows].flatten(0, 1))
         codes[rows, 1:] = code_of(quantised(action)).view(len(rows), -1).numpy()[:, 1:]
     np.save(path, codes)
@@ -201,3 +208,21 @@ def binding(corpus: Corpus, trained: int) -> Binding:
     told = bind(corpus.actions[:trained, 1:].reshape(-1, ACTION_DIM), corpus.codes[:trained, 1:].reshape(-1))
     fresh = corpus.actions[trained:, 1:].reshape(-1, ACTION_DIM)
     return measured(told, fresh, corpus.codes[trained:, 1:].reshape(-1))
+
+
+def reader_loss(clips: Clips, tokens: NDArray[np.uint8], model: Reader, seed: int) -> Loss:
+    """Return the loss of reading: shares of hues and sub-blocks in the patches where something is."""
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = draws(seed, "reader", step)
+        rows, times = rng.integers(0, clips.trained, 192), rng.integers(0, tokens.shape[1], 192)
+        bodies = np.stack([clips.bodies[r, t] for r, t in zip(rows, times, strict=True)])
+        codes = torch.from_numpy(tokens[rows, times])
+        there = (codes != model.levels // 2).any(-1)
+        target = shown(bodies, clips.size // tokens.shape[2])[there]
+        told = model(model.one_hot(codes[there]))
+        value = (told - target).square().mean()
+        spread = float(target.var(0).mean())
+        return 10 * value, {"loss": float(value.detach()), "explained": 1 - float(value.detach()) / spread}
+
+    return loss

@@ -24,16 +24,19 @@ from wmeval_adapters.genie.net import Config, Genie
 from wmeval_adapters.genie.stages import (
     binding,
     latent_loss,
+    reader_loss,
     tokenizer_loss,
     write_backgrounds,
     write_codes,
+    write_sights,
     write_tokens,
 )
 
 STAGES = (
     Stage("tokenizer", 1100, 1.5e-3),
     Stage("latent", 360, 2e-3),
-    Stage("dynamics", 1200, 1.2e-3, ema=0.99),
+    Stage("reader", 800, 3e-3),
+    Stage("dynamics", 2200, 1.2e-3, ema=0.99),
     Stage("polish", 200, 3e-4),
 )
 OPTIONS = ("data", "seed", "threads", "minutes", "until")
@@ -103,8 +106,9 @@ def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path | None:
     seed, trained = given.seed, clips.trained
     torch.manual_seed(seed)
     model = Genie(given.config, UNBOUND)
-    first, second, third, last = given.stages
+    first, second, reading, third, last = given.stages
     write_backgrounds(clips, out)
+    write_sights(clips, out)
     fit(first, model.tokenizer, tokenizer_loss(clips, model.tokenizer, seed), out, log)
     if given.until == first.name:
         return None
@@ -117,6 +121,17 @@ def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path | None:
     model.binding = binding(both[0], trained)
     log(stage="binding", **asdict(model.binding))
     if given.until == second.name:
+        return None
+    assert both[0].tokens is not None
+    fit(
+        reading,
+        model.dynamics.reader,
+        reader_loss(clips, both[0].tokens, model.dynamics.reader, seed),
+        out,
+        log,
+    )
+    model.dynamics.reader.requires_grad_(False)
+    if given.until == reading.name:
         return None
     learnt = dynamics_loss((both[0], both[1]), trained, model.dynamics, model.binding, seed, third.steps)
     fit(third, model.dynamics, learnt, out, log)
