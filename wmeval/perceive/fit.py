@@ -19,7 +19,8 @@ from wmeval.scene import Body
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
-_COARSE_PX = 4.5  # radius of a body in the coarse picture
+_COARSE_PX = 5.0  # least radius of a body in the coarse picture
+_TURN_STEP = np.deg2rad(22.5)  # between the outlines of the bank
 _OTHERWISE = np.deg2rad(30.0)  # outlines turned by more than that are different guesses
 _CLOSE = 0.1  # of the silhouette: a second guess worse by less than that is tried too
 _UNSURE, _UNSURE_PX = 0.5, 0.15  # misfits nearer than that, relatively or in px, decide nothing
@@ -101,6 +102,11 @@ class Guesses:
     gap: Floats  # (F,) by how much the second is worse, as a share of the silhouette; inf = there is none
 
 
+def offset(body: Body) -> float:
+    """Return how far, in radii of the circle around it, a body's centre may lie from what is seen of it."""
+    return 0.85 if body.shape == "sphere" else 0.65
+
+
 def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) -> Guesses:
     """Return the best of a bank of shifted and turned outlines.
 
@@ -111,10 +117,10 @@ def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) ->
     middle = len(near) // 2
     one = geometry.take(np.array([middle]))
     size = float(geometry.size(near).max())
-    by = max(1, round(size / _COARSE_PX))
+    by = max(1, int(size / _COARSE_PX))
     side = patches.side // by
-    far = int(np.ceil(0.9 * size / by))
-    turns = np.arange(0.0, period, np.deg2rad(18.0)) if period else angle[:1]
+    far = int(np.ceil(offset(geometry.body) * size / by))
+    turns = np.arange(0.0, period - 1e-9, _TURN_STEP) if period else angle[:1]
     wide = side + 2 * far
     # one large picture of the outline per angle; every shift is a window into it
     grid = (np.arange(wide) - (wide - 1) / 2) * by

@@ -19,6 +19,7 @@ from wmeval.scene import Body, Scene
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+_CONTACT_PX = 1  # of a surface in front of a body, where it recedes to the body, still show the body's edge
 _SAME_SURFACE_M = 2.0  # neighbouring pixels farther apart in depth see different surfaces
 
 
@@ -116,7 +117,7 @@ def hidden(statics: Statics, view: View, front_y: Floats) -> Hidden:
     """Return which pixels tell nothing of a body whose front is at y (T,) [m]: those behind a static body.
 
     But where the static body recedes to where the moving one stands, as the floor under it does, their
-    common edge is in full view: two pixels of it stay out, and grow back by one.
+    common edge is in full view, and the first pixels of it stay out.
     """
     shared = bool(np.ptp(front_y) < 1e-9)
     rows = np.arange(len(statics.nearest)) if shared else statics.which
@@ -126,7 +127,7 @@ def hidden(statics: Statics, view: View, front_y: Floats) -> Hidden:
     slope = np.einsum("hwi,ti->thw", local, lens.axes[:, :, 1]) / np.linalg.norm(local, axis=-1)
     slope = np.where(np.abs(slope) < 1e-9, 1e-9, slope)
     distance = (front - lens.eye[:, 1])[:, None, None] / slope
-    behind = (distance > 0) & (statics.nearest[rows] + 2 * statics.recession[rows] < distance)
+    behind = (distance > 0) & (statics.nearest[rows] + (_CONTACT_PX + 1) * statics.recession[rows] < distance)
     return Hidden(behind, statics.which if shared else np.arange(len(front_y))).grown(1)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wmeval.camera import View
 from wmeval.perceive.blobs import choose, components
 from wmeval.perceive.evidence import Evidence
-from wmeval.perceive.fit import Fits, Geometry, Patches, best_of, refine, search, soft
+from wmeval.perceive.fit import Fits, Geometry, Patches, best_of, offset, refine, search, soft
 from wmeval.perceive.hiding import Hidden, Statics, hidden
 from wmeval.perceive.outline import Lens, depth_reach, start_turn, symmetry
 from wmeval.perceive.window import cut
@@ -23,7 +23,7 @@ LEAST_SHARE = 0.13  # of its silhouette that a body must show to be found
 LEAST_AREA = 2.5  # px that it must show
 LEAST_CONFIDENCE = 0.35  # agreement of outline and pixels that it must reach
 LEAST_PIECE = 0.45  # of the area that it shows must hang together
-MOST_CROWDING = 0.42  # share of the pixels around it that may be coloured
+CROWDED, STRICTER = 0.3, 1.2  # share of coloured pixels around it from which the agreement must be better
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidenc
     edge = np.full(len(rows), np.nan)
     if len(rows):
         big = float(size.max())
-        patches = cut(evidence, behind, slot, rows, pixel, int(np.ceil(1.9 * big)) + 3, 1)
+        patches = cut(evidence, behind, slot, rows, pixel, int(np.ceil((1 + offset(body)) * big)) + 3, 1)
         guesses = search(patches, geometry, pixel, angle)
-        patches = cut(evidence, behind, slot, rows, guesses.pixel[0], int(np.ceil(1.6 * big)) + 3, 1)
+        patches = cut(evidence, behind, slot, rows, guesses.pixel[0], int(np.ceil(1.4 * big)) + 3, 1)
         rough = max(1.0, big / 6)
         widths = (2 * rough, rough, max(1.5, rough / 2), 1.2, 1.2)
         fits = best_of(patches, geometry, guesses, widths, times[rows])
@@ -142,13 +142,14 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     confidence = agree / np.maximum(either, 1e-6)
     visible = np.clip(area / np.maximum(expected, 1e-6), 0.0, 1.0)
     enough = (visible >= LEAST_SHARE) & (area >= LEAST_AREA)
-    alone = _crowding(evidence, rows, fits, patches, near, 1.6 * size + 2) <= MOST_CROWDING
-    whole_piece = sight.piece >= LEAST_PIECE * area
-    found = enough & (confidence >= LEAST_CONFIDENCE) & alone & whole_piece
+    # the more colour there is all around, the better must the outline agree: noise has a bit of all
+    crowding = np.maximum(_crowding(evidence, rows, fits, patches, near, 1.6 * size + 2) - CROWDED, 0.0)
+    one_piece = sight.piece >= LEAST_PIECE * area
+    found = enough & one_piece & (confidence >= LEAST_CONFIDENCE + STRICTER * crowding)
     # a component too small to be the body is still what is left of it; one of a wrong form is not
     explained = sight.component.copy()
     explained[rows[enough & ~found]] = False
-    covered = (fits.distance < 2.0 + width / 2) & found[:, None]
+    covered = (fits.distance < 2.0 + width / 2) & (found | ~enough)[:, None]
     _paint(explained, rows, patches, covered)
     hue = _mean_hue(evidence, rows, patches, near)
     return Seen(

@@ -127,10 +127,11 @@ def symmetry(body: Body) -> float:
 
 
 def reach(body: Body) -> float:
-    """Return the radius [m] of the ball around a body."""
+    """Return the radius [m] of the circle around a body's silhouette, however it turns about y."""
     if body.shape == "sphere":
         return body.size[0]
-    return float(np.linalg.norm(body.size if body.shape == "box" else (body.size[0], body.size[1])))
+    turned = _points(body) @ start_turn(body)[0].T
+    return float(np.linalg.norm(turned[:, [0, 2]], axis=1).max())
 
 
 def depth_reach(body: Body) -> float:
