@@ -163,10 +163,10 @@ def anchors(results: Mapping[str, Any]) -> str:
     """Return where null and ceiling come from, and what that allows."""
     sources = {s.get("anchors") for s in results["scores"]}
     if sources == {"stored"}:
-        return "Null and ceiling are the stored ones of the suite, measured on 1,000 development scenes."
+        return "Null and ceiling are the stored ones of the suite, measured before any model was seen."
     if "local" in sources:
         return (
-            "Null and ceiling of some rows were measured on this machine on 100 development scenes, since "
+            "Null and ceiling of some rows were measured on this machine on few development scenes, since "
             "none are stored for this view. Such rows are good to learn from and cannot be submitted."
         )
     return "No null and ceiling are known for this run."
