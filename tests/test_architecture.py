@@ -9,12 +9,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
-    "errors", "seeds", "camera", "scene", "caption", "truth", "tracks", "model", "probe", "metric", "task", "suite",
-    "anchor", "stats", "registry",
-}  # fmt: skip
+    *("errors", "seeds", "camera", "scene", "caption", "truth", "tracks", "model", "probe", "metric"),
+    *("task", "suite", "anchor", "stats", "registry"),
+}
 WORKSHOPS = {"world", "perceive", "measure", "plan"}
-LAYERS = [CONTRACTS, WORKSHOPS, {"references", "organisms"}, {"calibrate", "calibration", "check", "check_adapter",
-          "doctor", "run", "submission", "trial"}, {"report"}, {"cli"}]  # fmt: skip
+LAYERS = [
+    CONTRACTS,
+    WORKSHOPS,
+    {"references", "organisms"},
+    {"calibrate", "calibration", "check", "check_adapter", "doctor", "run", "submission", "trial"},
+    {"report"},
+    {"cli"},
+]
 OUTER = {"wmeval_probes": "probes", "wmeval_adapters": "adapters", "wmeval_leaderboard": "leaderboard"}
 HEAVY = (
     "torch",
