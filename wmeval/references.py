@@ -68,39 +68,57 @@ def blur(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Fr
 
 
 def linear(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Frames:
-    """Return the patch of each tracked body moved on at its last velocity over the median background."""
+    """Return the patch of each tracked body moved on at its last velocity over the empty background."""
     from scipy.ndimage import shift
 
     from wmeval.perceive import track
 
     context = _context(truth, view)
-    times = _times(truth.scene, view)[: len(context)]
-    tracks = track(context, truth.scene, view, times)
-    last, background = context[-1].astype(np.float64), _median(context).astype(np.float64)
+    tracks = track(context, truth.scene, view, _times(truth.scene, view)[: len(context)])
+    reach = np.array([_reach_px(truth.scene, slot, view) for slot in range(len(truth.scene.moving))])
+    u, v = np.meshgrid(np.arange(view.width) + 0.5, np.arange(view.height) + 0.5)
+    away = np.hypot(u - tracks.pixel[..., 0, None, None], v - tracks.pixel[..., 1, None, None])
+    near = np.nan_to_num(away, nan=np.inf) < reach[:, None, None]  # (T, N, H, W)
+    background = _empty(context, near.any(1))
+    last = context[-1].astype(np.float64)
     patches = []
-    for slot, body in enumerate(truth.scene.moving):
+    for slot in range(len(reach)):
         seen = np.flatnonzero(tracks.found[:, slot])
         if not len(seen) or seen[-1] != len(context) - 1:
             continue  # a body that is hidden at the cut has no patch to move
         path = tracks.pixel[seen[-3:], slot]
         speed = (path[-1] - path[0]) / max(seen[-1] - seen[-3:][0], 1)
-        reach = _reach_px(truth.scene, slot, view)
-        u, v = np.meshgrid(np.arange(view.width) + 0.5, np.arange(view.height) + 0.5)
-        near = np.hypot(u - path[-1, 0], v - path[-1, 1]) < reach
-        mask = near & (np.abs(last - background).sum(-1) > 30)
-        if body.shape == "sphere" or mask.any():
-            patches.append((mask.astype(np.float64), speed))
-    # the background of a body that never moved would hold the body itself; that is what freeze shows too
+        differs = np.abs(last - background).sum(-1)
+        # pixels at the edge hold a part of the body and move as that part
+        mask = near[-1, slot] * (differs / max(float(np.quantile(differs[near[-1, slot]], 0.8)), 30)).clip(
+            0, 1
+        )
+        patches.append((mask, speed))
     out = np.empty((horizon, *last.shape), np.uint8)
     for t in range(horizon):
         frame = background.copy()
         for mask, speed in patches:
             by = (speed[1] * (t + 1), speed[0] * (t + 1))
             alpha = shift(mask, by, order=1)[..., None].clip(0, 1)
-            patch = np.stack([shift(last[..., c] * mask, by, order=1) for c in range(3)], axis=-1)
+            own = last - (1 - mask[..., None]) * background  # the body's own light, its background taken out
+            patch = np.stack([shift(own[..., c] * (mask > 0), by, order=1) for c in range(3)], axis=-1)
             frame = (1 - alpha) * frame + patch
         out[t] = np.rint(frame).clip(0, 255)
     return out
+
+
+def _empty(frames: Frames, bodies: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the median picture (H, W, 3) of frames without bodies (T, H, W); never seen = nearest seen."""
+    from scipy.ndimage import distance_transform_edt
+
+    never = bodies.all(0)
+    shown = np.where(bodies[..., None] & ~never[..., None], np.nan, frames.astype(np.float64))
+    picture = np.nanmedian(shown, axis=0)
+    if never.any() and not never.all():
+        _, nearest = distance_transform_edt(never.astype(np.uint8), return_indices=True)
+        picture = picture[tuple(nearest)]
+    filled: NDArray[np.float64] = picture
+    return filled
 
 
 def noise(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Frames:
@@ -160,7 +178,7 @@ _ALL = {
     "freeze": (freeze, "the last context frame"),
     "vanish": (vanish, "the median of the context"),
     "blur": (blur, "the last context frame under a growing Gaussian, sigma 4 px per 64 at the end"),
-    "linear": (linear, "patches of tracked bodies at constant velocity over the median background"),
+    "linear": (linear, "patches of tracked bodies at constant velocity over the empty background"),
     "noise": (noise, "independent uniform pixels"),
 }
 REFERENCES: Mapping[str, Reference] = {
