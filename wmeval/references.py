@@ -115,7 +115,7 @@ def _empty(frames: Frames, bodies: NDArray[np.bool_]) -> NDArray[np.float64]:
     shown = np.where(bodies[..., None] & ~never[..., None], np.nan, frames.astype(np.float64))
     picture = np.nanmedian(shown, axis=0)
     if never.any() and not never.all():
-        _, nearest = distance_transform_edt(never.astype(np.uint8), return_indices=True)
+        _, nearest = distance_transform_edt(never.astype(np.uint8), None, True, return_indices=True)
         picture = picture[tuple(nearest)]
     filled: NDArray[np.float64] = picture
     return filled
