@@ -111,11 +111,11 @@ def _empty(frames: Frames, bodies: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the median picture (H, W, 3) of frames without bodies (T, H, W); never seen = nearest seen."""
     from scipy.ndimage import distance_transform_edt
 
-    never = bodies.all(0)
+    never: NDArray[np.bool_] = np.all(bodies, axis=0)
     shown = np.where(bodies[..., None] & ~never[..., None], np.nan, frames.astype(np.float64))
     picture = np.nanmedian(shown, axis=0)
     if never.any() and not never.all():
-        _, nearest = distance_transform_edt(never.astype(np.uint8), None, True, return_indices=True)
+        nearest = distance_transform_edt(never, return_distances=False, return_indices=True)
         picture = picture[tuple(nearest)]
     filled: NDArray[np.float64] = picture
     return filled
