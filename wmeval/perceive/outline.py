@@ -152,11 +152,14 @@ def outline(body: Body, lens: Lens, pixel: Floats, angle: Floats, y: Floats) -> 
     flat = np.zeros((len(pixel), 0, 2), np.float32)
     none = np.zeros((len(pixel), 0), np.float32)
     if body.shape == "sphere":
-        _, depth = lens.project(centre[:, None])
-        squared = np.maximum(depth[:, 0] ** 2 - body.size[0] ** 2, 1e-6)
-        # the outline of a sphere in perspective lies a little farther from the axis than its centre
-        shown = lens.centre + (pixel - lens.centre) * (depth[:, 0] ** 2 / squared)[:, None]
-        radius = lens.focal * body.size[0] / np.sqrt(squared)
+        # the cone around a sphere cuts the image in an ellipse; it is taken for the circle of equal area
+        ray = centre - lens.eye
+        depth = np.einsum("fi,fi->f", ray, lens.axes[:, 2])
+        distance2, radius2 = (ray**2).sum(-1), body.size[0] ** 2
+        squared = np.maximum(depth**2 - radius2, 1e-6)
+        shown = lens.centre + (pixel - lens.centre) * (depth**2 / squared)[:, None]
+        stretch = (np.maximum(distance2 - radius2, 1e-6) / squared) ** 0.25
+        radius = lens.focal * body.size[0] / np.sqrt(squared) * stretch
         return Outline(flat, none, shown.astype(np.float32), radius.astype(np.float32))
     own, start = start_turn(body)
     rotation = turn_about_y(angle - start) @ own  # (F, 3, 3)
