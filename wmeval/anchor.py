@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from wmeval.camera import View
 
+LAZY_SKILL = 0.05  # what lazy models (freeze, vanish, blur, noise) may score before a probe is refused
+
 
 @dataclass(frozen=True)
 class Anchor:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wmeval.anchor import Anchor
+from wmeval.anchor import LAZY_SKILL, Anchor
 from wmeval.calibration import DETECTED, Calibration, Job, Row, run_jobs, summed
 from wmeval.camera import View
 from wmeval.check_adapter import Finding
@@ -22,7 +22,7 @@ from wmeval.scene import Case
 from wmeval.seeds import scene_rng
 from wmeval.truth import Future, Truth
 
-ORACLE_SKILL, LAZY_SKILL = 0.95, 0.05
+ORACLE_SKILL = 0.95
 LAZY = ("freeze", "vanish", "blur", "noise")
 HAPPENED = 0.99  # what `event` must say of the truth
 CEILING_SHARE = 0.2  # of the null

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from wmeval.anchor import LAZY_SKILL
+
 NONE = "–"
 
 
@@ -82,18 +84,18 @@ def verdict(score: Mapping[str, Any]) -> str:
     says = f"Skill {number(float(skill), 2)}"
     if lo is None or hi is None:
         return f"{says} over {score.get('n')} cases: {score.get('reason') or 'too few for an interval'}."
-    if lo > 0:
+    if lo > LAZY_SKILL:
         return f"{says}: better than the null, and {'' if hi < 1 else 'not '}told apart from the truth."
-    if hi <= 0:
+    if hi <= LAZY_SKILL:
         return f"{says}: no better than the null, which knows nothing."
-    return f"{says}: not told apart from the null; the interval holds 0."
+    return f"{says}: not told apart from the null; lazy models may score {LAZY_SKILL}."
 
 
 def lead(results: Mapping[str, Any]) -> str:
     """Return the sentences that open a report: what was asked, what was told apart from knowing nothing."""
     scores = [s for s in results["scores"] if s.get("lo") is not None]
-    above = [_asked(s) for s in scores if s["lo"] > 0]
-    level = [_asked(s) for s in scores if s["lo"] <= 0]
+    above = [_asked(s) for s in scores if s["lo"] > LAZY_SKILL]
+    level = [_asked(s) for s in scores if s["lo"] <= LAZY_SKILL]
     name, total = results["model"]["name"], len({s["probe"] for s in results["scores"]})
     opening = f"{name} was asked {total} question{'s' * (total != 1)} of {results['suite']}. "
     if not scores:

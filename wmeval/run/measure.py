@@ -174,8 +174,10 @@ def _fidelity(
                     why = f"the clip has {len(true)} frames, the extractor needs {extract.min_frames}"
                     out[name] = {"mean": None, "curve": [], "reason": why}
                     continue
-                features[f"{name}.true"], features[f"{name}.predicted"] = extract(true), extract(predicted)
-                out[name] = {"mean": None, "curve": [], "reason": ""}
+                if f"{extract.name}.true" not in features:  # metrics of one extractor share its features
+                    features[f"{extract.name}.true"] = extract(true)
+                    features[f"{extract.name}.predicted"] = extract(predicted)
+                out[name] = {"mean": None, "curve": [], "reason": "", "features": extract.name}
             else:
                 out[name] = _curve(metric, np.asarray(metric.per_frame(true, predicted, bodies)))
         except WmevalError as fault:

@@ -271,9 +271,9 @@ def _of_set(metric: SetMetric, name: str, records: Sequence[Record], store: Stor
     true, predicted = [], []
     for record in records:
         if record["features"] and not record["metrics"][name]["reason"]:
-            kept = store.get(record["features"])
-            true.append(kept[f"{name}.true"])
-            predicted.append(kept[f"{name}.predicted"])
+            kept, extractor = store.get(record["features"]), record["metrics"][name]["features"]
+            true.append(kept[f"{extractor}.true"])
+            predicted.append(kept[f"{extractor}.predicted"])
     row: dict[str, Any] = {
         "value": None, "lo": None, "hi": None, "n": len(true), "reason": "", "curve": [], "curve_n": [],
         "failed": len(records) - len(true),
