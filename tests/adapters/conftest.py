@@ -19,6 +19,7 @@ def tiny_genie():
         TokenizerConfig(encoder=16, decoder=16, fine=8),
         DynamicsConfig(width=16, heads=2, blocks=("conv", "time", "conv", "time"), window=6),
         latent=8,
+        book=64,
     )
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng():
@@ -27,6 +28,8 @@ def tiny_genie():
     with torch.no_grad():
         for parameter in net.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+        net.book.codes[1:] = torch.randint(0, 7, (63, 6), generator=generator).to(torch.uint8)
+        net.book.hues[1:] = torch.rand(63, 6, generator=generator)
     return net.eval()
 
 

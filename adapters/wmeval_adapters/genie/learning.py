@@ -132,7 +132,7 @@ def forgotten(history: History, generator: torch.Generator) -> History:
 def own_predictions(
     model: Dynamics, w: Window, history: History, before: tuple[Tensor, Tensor], behind: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return points (B, T, 6, 2) and tokens that the model predicts one step ahead of a window."""
+    """Return points (B, T, 6, 2) and logits of tokens that the model predicts one step ahead of a window."""
     hidden = torch.ones(w.tokens.shape[:-1], dtype=torch.bool)
     nothing = torch.zeros(w.tokens.shape[:2], dtype=torch.bool)
     _, belief, _ = model(frame(w, history, before, hidden, nothing), behind)
@@ -140,7 +140,7 @@ def own_predictions(
     points = torch.where((w.present & history.present[0])[..., None], moved, w.points)
     told = replace(w, points=points)
     logits, _, _ = model(frame(told, history, before, hidden, ~nothing), behind)
-    return points, logits.argmax(-1).to(torch.uint8)
+    return points, logits
 
 
 def dynamics_loss(
@@ -179,7 +179,8 @@ def dynamics_loss(
         with torch.autocast("cpu", dtype=torch.bfloat16):
             behind = model.behind(w.background)
             if step >= OWN_FROM * steps:
-                points, tokens = own_predictions(model, w, history, before, behind.detach())
+                points, logits = own_predictions(model, w, history, before, behind.detach())
+                tokens = logits.argmax(-1).to(torch.uint8)
                 # One step by the model itself, not two in a row: it already shows it its own faults.
                 swap = torch.rand(mode.shape, generator=generator) < 0.5
                 swap &= (torch.arange(batch) % 2 == 0)[:, None]
@@ -234,7 +235,11 @@ def polish_loss(
         with torch.autocast("cpu", dtype=torch.bfloat16):
             with torch.no_grad():
                 behind = model.dynamics.behind(w.background)
-                _, told = own_predictions(model.dynamics, w, history, before, behind)
+                points, logits = own_predictions(model.dynamics, w, history, before, behind)
+                told, _ = model.book.choose(
+                    logits.flatten(0, 1), points.flatten(0, 1), w.present.flatten(0, 1)
+                )
+                told = told.view(w.tokens.shape)
             keep = torch.rand(w.tokens.shape[:2], generator=generator) < 0.5
             tokens = torch.where(keep[..., None, None, None], w.tokens, told).flatten(0, 1)
             copied = w.background.repeat_interleave(length, 0)

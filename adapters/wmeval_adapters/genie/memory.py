@@ -18,6 +18,7 @@ from wmeval_adapters.genie.data import HUES
 STRONG = 40  # spread of RGB (of 255) from which a pixel's hue is trusted
 LEAST = 4  # px of a hue that count as seeing it
 CODES_OF_HUES = (0b100, 0b110, 0b010, 0b011, 0b001, 0b101)  # red, yellow, green, cyan, blue, magenta
+REST = 0.1  # px in a frame below which a predicted body does not move
 PATCH = 8  # px a cell
 MAP = HUES * 10  # channels of `History.maps`
 PLACE = HUES * 3  # channels of `place`
@@ -159,6 +160,11 @@ class Belief:
         if sight is not None:
             present = present | sight.seen
         points = self.points(history, sight, size).clamp(-PATCH, size + PATCH)
+        if sight is None:
+            moved = points - history.points[0]
+            points = torch.where(
+                (torch.hypot(*moved.unbind(-1)) < REST)[..., None], history.points[0], points
+            )
         return torch.where(present[..., None], points, torch.zeros_like(points)), present
 
 

@@ -54,9 +54,7 @@ class GenieModel:
         for t in range(horizon):
             state, code = self._predict(stepping, state, given[:, t])
             tokens.append(code)
-        background = stepping.state.background.repeat_interleave(horizon, 0)
-        frames = self.net.tokenizer.decode(torch.stack(tokens, 1).flatten(0, 1), background)
-        told = _pictures(frames).reshape(len(batch), horizon, *batch[0].frames.shape[1:])
+        told = _pictures(rollout.drawn(self.net, stepping.state, torch.stack(tokens, 1)))
         seconds = (time.perf_counter() - begun) / len(batch)
         return [Prediction(frames=f, seconds=seconds) for f in told]
 
@@ -74,7 +72,7 @@ class GenieModel:
     def step(self, state: Stepping, actions: Floats) -> tuple[Stepping, Frames]:
         """Return the next state and frames (B, H, W, 3) under scene actions (B, 12)."""
         after, tokens = self._predict(state, state.state, actions)
-        frames = self.net.tokenizer.decode(tokens, after.background)
+        frames = rollout.drawn(self.net, after, tokens[:, None])[:, 0]
         return replace(state, state=after), _pictures(frames)
 
     @torch.inference_mode()

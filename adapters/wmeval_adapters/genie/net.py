@@ -1,4 +1,4 @@
-"""The three networks of genie in one module, and the file they are kept in."""
+"""The networks of genie in one module, and the file they are kept in."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import nn
 from wmeval.errors import UsageError
 from wmeval_adapters.genie import weights
 from wmeval_adapters.genie.actions import Binding, LatentActions
+from wmeval_adapters.genie.codebook import Codebook
 from wmeval_adapters.genie.dynamics import Dynamics, DynamicsConfig
 from wmeval_adapters.genie.tokenizer import Tokenizer, TokenizerConfig
 
@@ -23,6 +24,7 @@ class Config:
     tokenizer: TokenizerConfig
     dynamics: DynamicsConfig
     latent: int = 48  # width of the latent action model
+    book: int = 8192  # tokens in the codebook
 
     def to_json(self) -> dict[str, Any]:
         """Return the configuration as JSON values; `config_from_json` is its inverse."""
@@ -34,7 +36,12 @@ def config_from_json(data: Mapping[str, Any]) -> Config:
     dynamics: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in data["dynamics"].items()
     }
-    return Config(TokenizerConfig(**data["tokenizer"]), DynamicsConfig(**dynamics), int(data["latent"]))
+    return Config(
+        TokenizerConfig(**data["tokenizer"]),
+        DynamicsConfig(**dynamics),
+        int(data["latent"]),
+        int(data["book"]),
+    )
 
 
 SMALL = Config(TokenizerConfig(), DynamicsConfig())
@@ -49,6 +56,8 @@ class Genie(nn.Module):
         self.tokenizer = Tokenizer(config.tokenizer)
         self.actions = LatentActions(config.latent, config.dynamics.size)
         self.dynamics = Dynamics(config.dynamics)
+        sizes = config.tokenizer
+        self.book = Codebook(config.book, sizes.digits, sizes.levels, sizes.patch)
 
 
 def save(path: Path, model: Genie, made: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,7 @@ class State:
     history: History  # points (B, 6, 2)
     past: list[Tensor] | None  # cache of the attention along time
     background: Tensor  # (B, 3, H, W) what the decoder copies
+    last: tuple[Tensor, Tensor]  # the last true frame (B, 3, H, W) and its tokens (B, h, w, digits)
     frames: int  # how many frames were followed or predicted
 
 
@@ -32,7 +33,7 @@ def begin(model: Genie, background: Tensor) -> State:
     config = model.config.dynamics
     batch, grid = len(background), config.size // config.patch
     blank = torch.full((batch, grid, grid, config.digits), (config.levels - 1) // 2, dtype=torch.uint8)
-    return State((blank, blank), empty(batch), None, background, 0)
+    return State((blank, blank), empty(batch), None, background, (background, blank), 0)
 
 
 def _ask(
@@ -53,10 +54,10 @@ def _ask(
 
 
 def _then(state: State, tokens: Tensor, points: Tensor, present: Tensor, past: list[Tensor]) -> State:
-    return State(
-        (tokens, state.tokens[0]), state.history.then(points, present), past, state.background,
-        state.frames + 1,
-    )  # fmt: skip
+    history = state.history.then(points, present)
+    return replace(
+        state, tokens=(tokens, state.tokens[0]), history=history, past=past, frames=state.frames + 1
+    )
 
 
 def follow(model: Genie, state: State, tokens: Tensor, sight: Sight, action: Tensor, behind: Tensor) -> State:
@@ -88,16 +89,17 @@ def predict(
     hidden = torch.ones(tokens.shape[:3], dtype=torch.bool)
     _, belief, past = _ask(model, state, tokens, hidden, action, behind)
     points, present = belief.decide(state.history, None, model.config.dynamics.size)
+    before = (state.tokens[0], state.history.points[0])
     for round_ in range(steps):
         logits, _, past = _ask(model, state, tokens, hidden, action, behind, placed=(points, present))
         if temperature > 0:
             noise = torch.stack([torch.rand(logits.shape[1:], generator=g) for g in generators])
             logits = logits / temperature - torch.log(-torch.log(noise.clamp(1e-9, 1 - 1e-7)))
-        chosen = logits.argmax(-1).to(torch.uint8)
+        chosen, sure = model.book.choose(logits, points, present, before)
         tokens = torch.where(hidden[..., None], chosen, tokens)
         left = int(hidden[0].numel() * torch.cos(torch.tensor((round_ + 1) / steps * torch.pi / 2)).item())
         if left and round_ + 1 < steps:
-            sure = logits.log_softmax(-1).amax(-1).sum(-1).masked_fill(~hidden, torch.inf)
+            sure = sure.masked_fill(~hidden, torch.inf)
             worst = sure.view(batch, -1).argsort(1)[:, :left]
             hidden = torch.zeros(batch, sure[0].numel(), dtype=torch.bool).scatter(1, worst, True)
             hidden = hidden.view(tokens.shape[:3])
@@ -115,7 +117,22 @@ def watch(model: Genie, frames: Tensor, actions: Tensor) -> State:
     behind = model.dynamics.behind(unit(own[:, -1]))
     for t in range(frames.shape[1]):
         state = follow(model, state, tokens[:, t], spotted(frames[:, t]), actions[:, t], behind)
-    return state
+    return replace(state, last=(frames[:, -1], tokens[:, -1]))
+
+
+def drawn(model: Genie, state: State, tokens: Tensor) -> Tensor:
+    """Return frames (B, T, 3, H, W) uint8 of predicted tokens (B, T, h, w, digits).
+
+    A patch whose token is still that of the last true frame is that patch: a body at rest stays as sharp as
+    it was seen.
+    """
+    behind = state.background.repeat_interleave(tokens.shape[1], 0)
+    frames = model.tokenizer.decode(tokens.flatten(0, 1), behind).view(*tokens.shape[:2], *behind.shape[1:])
+    frame, code = (x[:, None] for x in state.last)
+    same = (tokens == code).all(-1) & (tokens != model.config.dynamics.levels // 2).any(-1)
+    patch = model.config.dynamics.patch
+    wide = same.repeat_interleave(patch, -1).repeat_interleave(patch, -2)
+    return torch.where(wide[:, :, None], frame, frames)
 
 
 def encoded(model: Genie, frames: Tensor, own: Tensor) -> Tensor:

@@ -131,6 +131,7 @@ def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path | None:
         log,
     )
     model.dynamics.reader.requires_grad_(False)
+    model.book.fit(both[0].tokens[:trained], clips.bodies[:trained])
     if given.until == reading.name:
         return None
     learnt = dynamics_loss((both[0], both[1]), trained, model.dynamics, model.binding, seed, third.steps)
