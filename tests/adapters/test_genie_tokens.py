@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from wmeval_adapters.genie import memory
 from wmeval_adapters.genie.codebook import Codebook
 from wmeval_adapters.genie.data import channels, open_clips
@@ -47,7 +48,7 @@ def book() -> Codebook:
 def test_tokens_are_in_the_book_of_a_hue_nearby_and_empty_elsewhere(book):
     points = torch.full((1, 6, 2), 20.0)
     blue = torch.arange(6)[None] == 4
-    logits = torch.randn(1, 8, 8, 6, 7, generator=torch.Generator().manual_seed(0))
+    logits = 0.1 * torch.randn(1, 8, 8, 6, 7, generator=torch.Generator().manual_seed(0))
     logits[..., 3] -= 5  # the empty token is out of the question
     logits[..., 0] += 0.3  # and red a little likelier than blue
     tokens, _ = book.choose(logits, points, blue)
