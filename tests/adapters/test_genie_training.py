@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from wmeval.errors import UsageError
-from wmeval_adapters.genie import corpus, net, train
+from wmeval_adapters.genie import corpus, net, recipe
 from wmeval_adapters.genie.data import draws, open_clips
 from wmeval_adapters.genie.loop import Log, Stage, fit
 
@@ -55,16 +55,16 @@ def test_a_loss_that_is_not_finite_stops_the_stage(tmp_path):
 
 
 def test_training_makes_a_file_and_repeating_it_trains_nothing(tiny_genie, disc_folder, tmp_path):
-    stages = tuple(replace(s, steps=4, warm_up=2) for s in train.STAGES)
-    plan = train.Plan(disc_folder, 0, 1, stages, tiny_genie.config, "polish")
-    first = train.run(plan, tmp_path).read_bytes()
+    stages = tuple(replace(s, steps=4, warm_up=2) for s in recipe.STAGES)
+    plan = recipe.Plan(disc_folder, 0, 1, stages, tiny_genie.config, "polish")
+    first = recipe.run(plan, tmp_path).read_bytes()
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["stage"] for line in lines if line.get("step") == 4] == [s.name for s in stages]
     assert all(np.isfinite(line["loss"]) for line in lines if "loss" in line)
     model, made = net.load(tmp_path / "genie-small.safetensors")
     assert made["steps"]["dynamics"] == 4
     assert model.binding.purity is not None
-    assert train.run(plan, tmp_path).read_bytes() == first
+    assert recipe.run(plan, tmp_path).read_bytes() == first
     assert sum(line["stage"] != "binding" for line in lines) == 4
 
 
@@ -77,7 +77,7 @@ def test_wrong_training_options_are_told_in_a_sentence(tmp_path, disc_folder):
         ({"data": str(tmp_path)}, r"no frames\.npy"),
     ):
         with pytest.raises(UsageError, match=told):
-            train.train(tmp_path / "out", options)
+            recipe.train(tmp_path / "out", options)
 
 
 def test_held_out_clips_are_the_last_and_never_trained_on(disc_folder):

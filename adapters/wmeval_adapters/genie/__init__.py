@@ -76,8 +76,8 @@ def _number(options: Mapping[str, str], name: str, otherwise: str) -> float:
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
-    """Train into the folder `out`, continuing what is there; see wmeval_adapters.genie.train."""
-    from wmeval_adapters.genie.train import train as run
+    """Train into the folder `out`, continuing what is there; see wmeval_adapters.genie.recipe."""
+    from wmeval_adapters.genie.recipe import train as run
 
     run(out, options)
 

@@ -57,8 +57,8 @@ class Corpus:
         return histories(self.points[rows], self.present[rows])
 
     def background(self, rows: NDArray[np.int64], times: NDArray[np.int64]) -> Tensor:
-        """Return the backgrounds (len(rows), 3, H, W) uint8 of clips as known at some frames."""
-        behind = channels(self.behind[rows, times])
+        """Return the backgrounds (len(rows), 3, H, W) uint8 of clips as known at some frames, or the last."""
+        behind = channels(self.behind[rows, np.minimum(times, self.behind.shape[1] - 1)])
         return behind.flip(-1) if self.mirrored else behind
 
 

@@ -29,7 +29,9 @@ def save(path: Path, model: nn.Module, made: Mapping[str, Any]) -> None:
     tensors = {k: v.detach().to(torch.float16).contiguous() for k, v in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file(tensors, str(part), metadata={"format": FORMAT, "made": json.dumps(made, sort_keys=True)})
+    # One entry: safetensors writes several in an order that changes from process to process.
+    header = json.dumps({"format": FORMAT, "made": made}, sort_keys=True)
+    save_file(tensors, str(part), metadata={"genie": header})
     part.replace(path)
 
 
@@ -49,15 +51,15 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UsageError(f"{path} is {path.stat().st_size >> 20} MiB; genie weights are at most 64 MiB")
     try:
         with safe_open(str(path), framework="pt") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get("genie", "{}"))
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read as safetensors ({error}); it may be cut off: copy or train it again"
         ) from error
     if header.get("format") != FORMAT:
         raise UsageError(f"{path} holds format {header.get('format')!r}; genie expects {FORMAT!r}")
-    made: dict[str, Any] = json.loads(header["made"])
+    made: dict[str, Any] = header["made"]
     return tensors, made
 
 
