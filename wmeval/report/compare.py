@@ -21,7 +21,10 @@ Key = tuple[str, str]  # probe@version, tag
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more skill `other` has than `base` on one probe and tag, over the n cases of both."""
+    """How much more `other` has than `base` of one thing, over the n cases of both.
+
+    The thing is the skill of a probe, or the mean of a metric over clips (then `probe` is its name).
+    """
 
     probe: str
     tag: str
@@ -34,11 +37,21 @@ class Difference:
     base_skill: float | None
     other_skill: float | None
     reason: str = ""
+    higher: bool = True  # whether more of it is better
 
     @property
     def worse(self) -> bool:
-        """Whether the interval says that `other` has less skill."""
-        return self.hi is not None and self.hi < 0
+        """Whether the interval says that `other` does worse."""
+        return self._beyond(not self.higher)
+
+    @property
+    def better(self) -> bool:
+        """Whether the interval says that `other` does better."""
+        return self._beyond(self.higher)
+
+    def _beyond(self, above: bool) -> bool:
+        end = self.lo if above else self.hi
+        return end is not None and (end > 0 if above else end < 0)
 
 
 def compare(runs: Sequence[Run]) -> list[Difference]:
@@ -54,6 +67,35 @@ def compare(runs: Sequence[Run]) -> list[Difference]:
     rows = [row for other in others for row in _differences(base, first, other)]
     if not rows:
         raise UsageError("the runs have no probe of the same version and tag in common")
+    return rows
+
+
+def compare_metrics(runs: Sequence[Run]) -> list[Difference]:
+    """Return the differences of every later run from the first in each metric that reads single clips."""
+    from wmeval import registry
+
+    base, *others = runs
+    first, rows = _clips(base), []
+    for other in others:
+        second = _clips(other)
+        for name in dict.fromkeys(name for clip in first.values() for name in clip):
+            metric = registry.load_metric(name)
+            pairs = [
+                (a, b)
+                for clip in sorted(first.keys() & second.keys())
+                if (a := first[clip].get(name)) is not None and (b := second[clip].get(name)) is not None
+            ]
+            if metric.kind == "set" or not pairs:
+                continue
+            before, after = np.array(pairs).T
+            told = paired_difference(after, before)
+            rows.append(
+                Difference(
+                    metric.name, "all", str(base.path), str(other.path), told.mean, told.lo, told.hi,
+                    len(pairs), float(before.mean()), float(after.mean()), told.reason,
+                    metric.better == "higher",
+                )
+            )  # fmt: skip
     return rows
 
 
@@ -101,6 +143,14 @@ def _values(run: Run) -> dict[Key, dict[str, float]]:
             of = cases.setdefault((record["probe"], record["tag"]), {})
             of.setdefault(record["case_id"], []).append(record["value"])
     return {key: {case: float(np.mean(v)) for case, v in of.items()} for key, of in cases.items()}
+
+
+def _clips(run: Run) -> dict[tuple[str, str, str, int], dict[str, float | None]]:
+    """Return clip -> metric -> mean over its frames."""
+    return {
+        (r["probe"], r["tag"], r["case_id"], r["replicate"]): {n: c["mean"] for n, c in r["metrics"].items()}
+        for r in measured(run)
+    }
 
 
 def _skills(run: Run) -> dict[Key, float | None]:

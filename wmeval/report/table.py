@@ -52,19 +52,20 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
         console.print(f"{name:7} {path}", markup=False, soft_wrap=True)
 
 
-def differences(rows: Sequence[Difference], stream: TextIO | None = None) -> None:
-    """Print how later runs differ from the first, and which differences are beyond chance."""
-    names = ["probe", "tag", "run", "its skill", "first's", "difference", "95 %", "n", "says"]
-    table = _table("", names, right={"its skill", "first's", "difference", "95 %", "n"})
+def differences(
+    rows: Sequence[Difference], stream: TextIO | None = None, *, what: tuple[str, str] = ("probe", "skill")
+) -> None:
+    """Print how later runs differ from the first in skill (or `what` else), and what is beyond chance."""
+    names = [what[0], "tag", "run", f"its {what[1]}", "first's", "difference", "95 %", "n", "says"]
+    table = _table("", names, right={f"its {what[1]}", "first's", "difference", "95 %", "n"})
     for d in rows:
-        better = d.lo is not None and d.lo > 0
-        says = "worse" if d.worse else "better" if better else d.reason or "not told apart"
+        says = "worse" if d.worse else "better" if d.better else d.reason or "not told apart"
         cells = [
             d.probe, d.tag, d.other, words.number(d.other_skill, 2), words.number(d.base_skill, 2),
             words.number(d.difference, 2), words.interval({"lo": d.lo, "hi": d.hi}), words.number(d.n),
         ]  # fmt: skip
         table.add_row(
-            *(_text(c) for c in cells), _text(says, "red" if d.worse else "green" if better else "")
+            *(_text(c) for c in cells), _text(says, "red" if d.worse else "green" if d.better else "")
         )
     _console(stream).print(table)
 

@@ -100,6 +100,12 @@ def test_what_can_be_asked_of_a_run(place, capsys, monkeypatch):
     code, out, _ = wmeval(capsys, "compare", "linear", "linear", "--gate", "--json")
     (row,) = json.loads(out)["differences"]
     assert (code, row["difference"], row["lo"], row["n"]) == (0, 0.0, None, 2)
+    wmeval(capsys, *RUN[:2], "oracle", *RUN[3:-1], "oracle")
+    code, out, _ = wmeval(capsys, "compare", "linear", "oracle", "--json")
+    (psnr,) = json.loads(out)["metrics"]
+    assert (psnr["probe"], psnr["n"]) == ("psnr", 2)
+    assert psnr["difference"] == pytest.approx(psnr["other_skill"] - psnr["base_skill"])
+    assert psnr["difference"] > 5
     code, _, err = wmeval(capsys, "compare", "linear")
     assert (code, "was given 1 run" in err) == (2, True)
 
