@@ -19,6 +19,7 @@ from wmeval.scene import Body
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 _COARSE_PX = 5.0  # least radius of a body in the coarse picture
 _TURN_STEP = np.deg2rad(22.5)  # between the outlines of the bank
 _OTHERWISE = np.deg2rad(30.0)  # outlines turned by more than that are different guesses
@@ -35,9 +36,16 @@ class Patches:
 
     share: Singles
     weight: Singles  # 0 = tells nothing
+    away: Bools  # tells nothing because it is outside the image or behind a static body
     x: Singles  # (F, P * P) px, pixel centres
     y: Singles
     side: int  # P
+
+    def take(self, rows: Ints) -> Patches:
+        """Return some of the windows."""
+        return Patches(
+            self.share[rows], self.weight[rows], self.away[rows], self.x[rows], self.y[rows], self.side
+        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,7 @@ def best_of(
     rows = np.flatnonzero(guesses.gap < _CLOSE)
     if not len(rows):
         return fits
-    part = Patches(patches.share[rows], patches.weight[rows], patches.x[rows], patches.y[rows], patches.side)
+    part = patches.take(rows)
     other = refine(part, geometry.take(rows), guesses.pixel[1][rows], guesses.angle[1][rows], widths)
     one, two = fits.misfit[rows], other.misfit
     better = two < one

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from wmeval.camera import View
 from wmeval.perceive.blobs import choose, components
-from wmeval.perceive.evidence import Evidence
+from wmeval.perceive.evidence import STRONG, Evidence
 from wmeval.perceive.fit import Fits, Geometry, Patches, best_of, offset, refine, search, soft
 from wmeval.perceive.hiding import Hidden, Statics, hidden
 from wmeval.perceive.outline import Lens, depth_reach, start_turn, symmetry
@@ -17,12 +17,13 @@ from wmeval.perceive.window import cut
 from wmeval.scene import Body, Scene
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 LEAST_SHARE = 0.13  # of its silhouette that a body must show to be found
 LEAST_AREA = 2.5  # px that it must show
 LEAST_CONFIDENCE = 0.35  # agreement of outline and pixels that it must reach
-LEAST_PIECE = 0.45  # of the area that it shows must hang together
+LEAST_PIECE = 0.3  # of the area that it shows must hang together
 CROWDED, STRICTER = 0.3, 1.2  # share of coloured pixels around it from which the agreement must be better
 
 
@@ -135,11 +136,7 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     whole = soft(fits.distance, width)
     near = fits.distance < 1.0 + width / 2
     expected, area = whole.sum(-1), (patches.share * near).sum(-1)
-    around = fits.distance < 2.5 + width / 2
-    agree = (around * np.minimum(patches.share, whole)).sum(-1)
-    # where something may hide the body, its colour speaks for it and its absence not against it
-    either = (around * np.where(patches.weight > 0, np.maximum(patches.share, whole), patches.share)).sum(-1)
-    confidence = agree / np.maximum(either, 1e-6)
+    confidence = _agreement(patches, whole, fits.distance < 2.5 + width / 2)
     visible = np.clip(area / np.maximum(expected, 1e-6), 0.0, 1.0)
     enough = (visible >= LEAST_SHARE) & (area >= LEAST_AREA)
     # the more colour there is all around, the better must the outline agree: noise has a bit of all
@@ -156,6 +153,21 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
         found, fits, np.where(enough & ~found, 0.0, visible).astype(np.float64), area.astype(np.float64),
         confidence.astype(np.float64), hue, explained,
     )  # fmt: skip
+
+
+def _agreement(patches: Patches, whole: Singles, around: Bools) -> Floats:
+    """Return how well outline and pixels agree, the common part of both as a share of either, (F,).
+
+    Where a static body may hide this one, its colour speaks for it and its absence not against it; under
+    another colour, its absence counts half.
+    """
+    share, known = patches.share, patches.weight > 0
+    shown = np.where(share > STRONG, share, np.float32(0))
+    both, either = np.minimum(share, whole), np.maximum(share, whole)
+    both = np.where(known, both, np.where(patches.away, np.minimum(shown, whole), both / 2))
+    either = np.where(known, either, np.where(patches.away, shown, either / 2))
+    agreement: Floats = (around * both).sum(-1) / np.maximum((around * either).sum(-1), 1e-6)
+    return agreement
 
 
 def _crowding(

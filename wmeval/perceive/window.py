@@ -40,9 +40,9 @@ def cut(
     covered = behind.mask[behind.which[at[0]], at[1], at[2]]
     drawn = (share * ndimage.minimum_filter(covered, (1, 5, 5))).sum((1, 2))
     ahead = drawn > _IN_FRONT * np.maximum(share.sum((1, 2)), 1e-6)
-    blocked |= covered & ~ahead[:, None, None]
-    weight = (inside & ~blocked).astype(np.float32)
+    away = ~inside | (covered & ~ahead[:, None, None])
+    weight = (~away & ~blocked).astype(np.float32)
     shape = (len(rows), side * side)
     x = np.broadcast_to(u + np.float32(0.5), share.shape).reshape(shape).astype(np.float32)
     y = np.broadcast_to(v + np.float32(0.5), share.shape).reshape(shape).astype(np.float32)
-    return Patches(share.reshape(shape), weight.reshape(shape), x, y, side)
+    return Patches(share.reshape(shape), weight.reshape(shape), away.reshape(shape), x, y, side)

@@ -32,9 +32,12 @@ def surface(body: Body, turn):
         return body.size[0] * way
     if body.shape == "box":
         own = way / np.abs(way / np.array(body.size)).max(1, keepdims=True)
+        own = np.concatenate([own, np.sign(way) * body.size])
     else:
         r, h = body.size
         own = way / np.maximum(np.linalg.norm(way[:, :2], axis=1) / r, np.abs(way[:, 2]) / h)[:, None]
+        rim = way / np.linalg.norm(way[:, :2], axis=1, keepdims=True) * r
+        own = np.concatenate([own, np.column_stack([rim[:, :2], np.sign(way[:, 2]) * h])])
     return own @ turn.T
 
 
