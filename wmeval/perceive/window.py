@@ -13,6 +13,7 @@ from wmeval.perceive.hiding import Hidden
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+_PLAIN = 0.6  # a share that noise on a dark screen does not reach
 _IN_FRONT = 0.3  # of a body's colour where it should be hidden: then it was drawn in front
 
 
@@ -38,8 +39,9 @@ def cut(
     # on the seam of two bodies their colours mix, which says nothing of either share
     blocked = ndimage.maximum_filter(others, (1, 2 * margin + 1, 2 * margin + 1))
     covered = behind.mask[behind.which[at[0]], at[1], at[2]]
-    drawn = (share * ndimage.minimum_filter(covered, (1, 5, 5))).sum((1, 2))
-    ahead = drawn > _IN_FRONT * np.maximum(share.sum((1, 2)), 1e-6)
+    plain = share * (share > _PLAIN)
+    drawn = (plain * ndimage.minimum_filter(covered, (1, 5, 5))).sum((1, 2))
+    ahead = drawn > _IN_FRONT * np.maximum(plain.sum((1, 2)), 1e-6)
     away = ~inside | (covered & ~ahead[:, None, None])
     weight = (~away & ~blocked).astype(np.float32)
     shape = (len(rows), side * side)
