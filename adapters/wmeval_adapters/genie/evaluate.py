@@ -53,7 +53,7 @@ class Rollouts:
     context: int
 
 
-def roll(model: GenieModel, clips: Clips, context: int, horizon: int, batch: int = 8) -> Rollouts:
+def roll(model: GenieModel, clips: Clips, context: int, horizon: int, batch: int = 16) -> Rollouts:
     """Return true and predicted continuations of all clips."""
     told = []
     for first in range(0, len(clips.frames), batch):
