@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wmeval.camera import View
+from wmeval.camera import Camera, View
 from wmeval.perceive import track
 from wmeval.scene import Scene, ball, box, cylinder, floor, side_camera
 from wmeval.world import exact_tracks, render, simulate
@@ -102,3 +102,28 @@ def test_perception_is_quick(benchmark):
     begun = time.process_time()
     track(frames, scene, view, times)
     assert (time.process_time() - begun) / len(frames) < 0.012
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        Camera((4.0, -12.0, 4.0), (0.0, 0.0, 1.5), 20.0),
+        Camera((0.0, -14.0, 1.9), (0.0, 0.0, 1.9), 18.0, path=((1.0, (1.5, -13.5, 3.0), (0.3, 0.0, 1.7)),)),
+    ],
+    ids=["aslant", "moving"],
+)
+def test_other_cameras_see_the_same_world(camera):
+    scene = Scene(
+        (
+            floor(),
+            ball("ball", radius=0.3, position=(-1.2, 0, 2.5), hue="red", velocity=(0.8, 0, 0)),
+            box("box", half=(0.3, 0.25, 0.2), position=(0.8, 0, 2.5), hue="cyan", spin=(0, 1, 0)),
+        ),
+        camera, 1.2, 0.5, 0.5, "flight", gravity=0.5,
+    )  # fmt: skip
+    truth, view = simulate(scene), View()
+    exact = exact_tracks(truth, view)
+    seen = track(render(truth, view).frames, scene, view, exact.times)
+    assert np.linalg.norm(seen.pixel - exact.pixel, axis=-1).max() < 0.3
+    assert np.abs((seen.position - exact.position)[..., [0, 2]]).max() < 0.02
+    assert np.abs(seen.angle[:, 1] - exact.angle[:, 1]).max() < 0.06
