@@ -49,7 +49,7 @@ def notes(made: dict[str, Any], binding: dict[str, Any], found: dict[str, Any]) 
         "it was taught with the simulator's image positions of bodies beside the frames (a memory of one "
         "point per hue); when it predicts it sees frames and actions only",
         "it takes what has no hue for a background that stands still after the context, and hues for bodies",
-        "written, not learnt: bodies are spotted in given frames by hue; predicted tokens are ones in use, of "
+        "written, not learnt: bodies are spotted in given frames by hue; predicted tokens are ones in use of "
         "a hue near by; a body that moves less than 0.1 px a frame rests, and what rests keeps its pixels",
         "scene actions are bound to 25 latent ones by calibration clips; held-out purity: "
         f"{bound}, {binding['rest']} at rest",
