@@ -87,4 +87,4 @@ OPTIONS = {
     "temperature": "of the draws of tokens; 0 takes the likeliest (0)",
 }
 CARD_STATIC = _card()
-ADAPTER = Adapter(CARD_STATIC, load, OPTIONS, train)
+ADAPTER = Adapter(CARD_STATIC, load, OPTIONS, train, shipped=WEIGHTS)
