@@ -101,8 +101,7 @@ def test_only_one_file_talks_to_pybullet():
         for name, _ in imports(path)
         if name.split(".")[0] == "pybullet"
     }
-    assert users <= {"wmeval/world/bullet.py", "wmeval/doctor.py"}
-    assert "wmeval/world/bullet.py" in users
+    assert users == {"wmeval/world/bullet.py"}
 
 
 def test_contracts_stay_light():

@@ -51,9 +51,9 @@ def _python() -> Iterator[Finding]:
 def _pybullet() -> Iterator[Finding]:
     from importlib.metadata import version
 
-    import pybullet
+    from wmeval.world.bullet import numpy_support
 
-    fast = bool(pybullet.isNumpyEnabled())
+    fast = numpy_support()
     yield Finding(
         "pybullet", f"{version('pybullet')}, {'with' if fast else 'without'} numpy",
         "" if fast else "this build hands over images as tuples, which is a hundred times slower",

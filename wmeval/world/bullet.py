@@ -231,6 +231,11 @@ def _mesh(shape: str) -> tuple[list[list[float]], list[int], list[list[float]]]:
     return vertices, faces, normals
 
 
+def numpy_support() -> bool:
+    """Return whether PyBullet was built with numpy, without which pictures come as slow tuples."""
+    return bool(pb.isNumpyEnabled())
+
+
 @cache
 def physics_client() -> Client:
     """Return this process's client for physics."""

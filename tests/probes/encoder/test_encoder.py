@@ -93,7 +93,8 @@ def test_features_of_any_length_from_eight(trained) -> None:
     # windows of 12 frames begin at 0 and 4
     assert starts(12) == [0, 4]
     apart = (encoder(clip[:8]) + encoder(clip[4:])) / 2
-    assert encoder(clip) == pytest.approx(apart, abs=1e-3)
+    # its maps are made in bfloat16 (8 bits), whose kernels round otherwise for two windows than for one
+    assert encoder(clip) == pytest.approx(apart, abs=2**-7)
     with pytest.raises(ValueError, match="needs 8"):
         encoder(clip[:7])
 
