@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 import click
 
@@ -26,6 +29,31 @@ def command(model: str | None, features: str | None, out: Path, options: Mapping
     name = model or features
     if trainee.train is None:
         raise UsageError(f"{name!r} cannot be trained here; `wmeval describe {name}` tells where it is from")
-    trainee.train(out, options)
+    with _followed(out / "log.jsonl"):
+        trainee.train(out, options)
     click.echo(out)
     return 0
+
+
+@contextmanager
+def _followed(log: Path, every_s: float = 5.0) -> Iterator[None]:
+    """Tell on stderr, now and then, the last line that a training adds to its log of JSON lines."""
+    over = Event()
+
+    def tell() -> None:
+        told = log.read_text().splitlines()[-1:] if log.exists() else []
+        while not over.wait(every_s):
+            last = log.read_text().splitlines()[-1:] if log.exists() else []
+            if last != told:
+                told = last
+                with suppress(ValueError):  # a line that is still being written
+                    said = json.loads(last[0]).items()
+                    click.echo(", ".join(f"{k} {v}" for k, v in said if not isinstance(v, list)), err=True)
+
+    follower = Thread(target=tell, daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        over.set()
+        follower.join()
