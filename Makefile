@@ -2,7 +2,6 @@
 PYTHON ?= $(shell command -v python3.11)
 BIN := .venv/bin
 READY := .venv/.ready
-PACKAGES := wmeval probes/wmeval_probes adapters/wmeval_adapters leaderboard/wmeval_leaderboard
 
 .PHONY: run test lint types tests slow clean
 .DELETE_ON_ERROR:

@@ -10,18 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
     *("errors", "seeds", "camera", "scene", "caption", "truth", "tracks", "model", "probe", "metric"),
-    *("task", "suite", "anchor", "stats", "registry"),
+    *("suite", "anchor", "stats", "registry"),
 }
-WORKSHOPS = {"world", "perceive", "measure", "plan"}
+WORKSHOPS = {"world", "perceive", "measure"}
 LAYERS = [
     CONTRACTS,
     WORKSHOPS,
-    {"references", "organisms"},
-    {"calibrate", "calibration", "check", "check_adapter", "doctor", "run", "submission", "trial"},
+    {"references"},
+    {"calibrate", "calibration", "check", "check_adapter", "doctor", "run", "trial"},
     {"report"},
     {"cli"},
 ]
-OUTER = {"wmeval_probes": "probes", "wmeval_adapters": "adapters", "wmeval_leaderboard": "leaderboard"}
+OUTER = {"wmeval_probes": "probes", "wmeval_adapters": "adapters"}
 HEAVY = (
     "torch",
     "torchvision",

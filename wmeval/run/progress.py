@@ -20,7 +20,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Progress:
-    """One moment of a run. `eta_s` and `rate` come from what this session computed, not from the cache."""
+    """One moment of a run. `eta_s` and `rate` come from what this command computed, not from the cache."""
 
     phase: Literal["plan", "open", "run", "anchors", "score", "done", "drain"]
     units_done: int = 0  # the cached ones included
