@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 LEAST_SHARE = 0.13  # of its silhouette that a body must show to be found
 LEAST_AREA = 2.5  # px that it must show
 LEAST_CONFIDENCE = 0.35  # agreement of outline and pixels that it must reach
+LEAST_PIECE = 0.3  # of the area that it shows must hang together
 CROWDED, STRICTER = 0.3, 1.2  # share of coloured pixels around it from which the agreement must be better
 
 
@@ -34,6 +35,7 @@ class Sight:
     geometry: Geometry
     rows: Ints  # (F,) frames
     component: Bools  # (T, H, W) pixels of the chosen components
+    piece: Floats  # (F,) px, their areas
     behind: Hidden
     pixel: Floats  # (F, 2) px
     angle: Floats  # (F,) rad
@@ -94,6 +96,7 @@ def locate(slot: int, scene: Scene, view: View, times: Floats, evidence: Evidenc
         geometry,
         rows,
         blobs.pixels(chosen[rows]),
+        blobs.area[chosen[rows]],
         behind,
         pixel,
         angle,
@@ -138,7 +141,8 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     enough = (visible >= LEAST_SHARE) & (area >= LEAST_AREA)
     # the more colour there is all around, the better must the outline agree: noise has a bit of all
     crowding = np.maximum(_crowding(evidence, rows, fits, patches, near, 1.6 * size + 2) - CROWDED, 0.0)
-    found = enough & (confidence >= LEAST_CONFIDENCE + STRICTER * crowding)
+    one_piece = sight.piece >= LEAST_PIECE * area
+    found = enough & one_piece & (confidence >= LEAST_CONFIDENCE + STRICTER * crowding)
     # a component too small to be the body is still what is left of it; one of a wrong form is not
     explained = sight.component.copy()
     explained[rows[enough & ~found]] = False
