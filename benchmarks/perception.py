@@ -5,9 +5,9 @@
 The scenes are of five kinds in turn: the training split, the three physics probes, and tumbling boxes,
 balls and cylinders between a wall, a ramp and a screen. Errors are distances [px] from the projected true
 centre; "whole" bodies show at least 95 % of their silhouette, "half" 50 to 95 %, "quarter" 25 to 50 %.
-Bodies that have rolled or tilted out of their plane are left out of the errors, not of the counts. A body is
-lost where 25 % of it are in view and it is not found; invented where under 1 % is and it is. "share" is the
-mean error of the visible share, "z rms" that of position errors over their sigmas, "ms" CPU time a frame.
+Bodies that have rolled or tilted out of their plane are left out. A body is lost where 25 % of it are in
+view and it is not found; invented where under 1 % is and it is. "share" is the mean error of the visible
+share, "z rms" that of position errors over their sigmas, "ms" CPU time a frame.
 """
 
 from __future__ import annotations
