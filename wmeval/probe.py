@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from wmeval.scene import Case
+from wmeval.scene import Case, Scene
 from wmeval.tracks import Tracks
 from wmeval.truth import Truth
 
@@ -34,13 +34,34 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Twin:
+    """Clips whose frames are the same as a set, of which half are impossible.
+
+    "swap" and "factorial": both scenes are lawful, and their pictures are bit-equal on the last frame up to
+    `splice_s`. Crossing over there makes the impossible clips: the start of `one` with the end of `two` and
+    the reverse. In a swap what differs was hidden meanwhile; in a factorial a cue that was shown (an
+    obstacle, a length, a first bounce) decides the outcome. "reversal": `one` played backwards is impossible;
+    `two` is the same scene, and nothing is spliced. `window_s` is where the violation is to be seen.
+    """
+
+    kind: Literal["swap", "factorial", "reversal"]
+    one: Scene
+    two: Scene
+    splice_s: float
+    window_s: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Probe:
     """A concept, its sampling of situations, its measure and its calibration.
 
     `worst` bounds the error of a case; `null` names the reference whose mean error is skill 0;
     `strengths` are the graded violations of calibration, in the unit that `strength_unit` says.
     `horizon_s` is how far after the cut the measure looks; `futures` how many re-simulations each Truth
-    carries (0 = the measure asks for none).
+    carries (0 = the measure asks for none). `must_see` is the violation that calibration has to tell from
+    clean truths (AUROC .95). A tag "control" draws scenes in which the concept has nothing to do; they count
+    as false alarms and never in skill. `twin` draws clips for surprise that nothing but the concept tells
+    apart; without it, surprise is asked with pairs made by `violate`.
     """
 
     name: str
@@ -59,6 +80,8 @@ class Probe:
     futures: int = 0
     summary: str = ""
     reduce: Callable[[Sequence[Case], Sequence[Measurement]], Mapping[str, Any]] | None = None
+    must_see: float | None = None
+    twin: Callable[[np.random.Generator, str], Twin] | None = None
 
     @property
     def key(self) -> str:

@@ -18,7 +18,7 @@ from wmeval.seeds import digest
 
 Shape = Literal["sphere", "box", "cylinder"]
 Role = Literal["body", "floor", "wall", "ramp", "occluder"]
-Profile = Literal["flight", "impact", "rest"]
+Profile = Literal["flight", "impact", "rest", "joint"]
 HUES: Mapping[str, float] = {
     "red": 0.0, "yellow": 60.0, "green": 120.0, "cyan": 180.0, "blue": 240.0, "magenta": 300.0,
 }  # fmt: skip
@@ -49,7 +49,8 @@ class Body(_Rounded):
 
     `size`: sphere (radius,), box half extents (x, y, z), cylinder (radius, half height along z).
     `path`: (time, position) keyframes of a static body that is moved by hand (a screen that rises).
-    `collides` False makes it scenery that only the camera meets.
+    `collides` False makes it scenery that only the camera meets. A dynamic body with a `pivot` hangs from
+    that point [m] on a massless rod and swings about the y axis (profile "joint").
     """
 
     name: str
@@ -68,6 +69,7 @@ class Body(_Rounded):
     restitution: float = 0.0
     collides: bool = True
     path: tuple[tuple[float, Vec3], ...] = ()
+    pivot: Vec3 | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,6 +85,8 @@ class Body(_Rounded):
             raise ValueError(f"body {self.name!r} moves, so it needs a hue to be told apart by")
         if self.mass > 0 and self.path:
             raise ValueError(f"body {self.name!r} has a mass and a path; give one of them")
+        if self.pivot is not None and self.mass <= 0:
+            raise ValueError(f"body {self.name!r} has a pivot and no mass; only what can swing has one")
 
     @property
     def radius(self) -> float:
@@ -183,8 +187,15 @@ class Scene(_Rounded):
         raise KeyError(f"no body {name!r}; bodies are {[b.name for b in self.bodies]}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the scene as JSON values; `scene_from_json` is its inverse."""
-        return asdict(self)
+        """Return the scene as JSON values; `scene_from_json` is its inverse.
+
+        A pivot stands there only where there is one, so that scenes without keep the names they had.
+        """
+        values = asdict(self)
+        for body in values["bodies"]:
+            if body["pivot"] is None:
+                del body["pivot"]
+        return values
 
     @cached_property
     def digest(self) -> str:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from wmeval.camera import View
 from wmeval.scene import Scene
 
+Instrument = Literal["rollout", "imagination", "surprise"]
+
 
 @dataclass(frozen=True)
 class Suite:
     """What a run asks. 0.x may change; a season of the leaderboard freezes a whole number.
+
+    A probe is asked by each of `instruments` that the model has the capabilities for; `controls` is how many
+    scenes in which nothing happens are asked of each probe that draws them.
 
     `anchors` is a folder of stored null and ceiling values, one JSON file a View; only runs whose View has
     one there may be submitted.
@@ -27,6 +32,8 @@ class Suite:
     metrics: tuple[str, ...]
     cases: int  # a probe and tag
     tags: tuple[str, ...] = ("iid",)
+    instruments: tuple[Instrument, ...] = ("rollout",)
+    controls: int = 0
     anchors: Traversable | None = None
     summary: str = ""
 

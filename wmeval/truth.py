@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from wmeval.scene import Scene
+from wmeval.scene import Body, Scene
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,6 +35,17 @@ class Future:
 
 
 @dataclass(frozen=True)
+class Look:
+    """How a dynamic body looks from `start_s` on: the hue, size, shape of `body`, which goes by its name.
+
+    Only a fault looks otherwise than its Scene says; the physics goes on with the body of the Scene.
+    """
+
+    start_s: float
+    body: Body
+
+
+@dataclass(frozen=True)
 class Truth:
     """Poses and velocities of the dynamic bodies, (K, N, ...) in the order of `scene.moving`.
 
@@ -51,6 +62,15 @@ class Truth:
     contacts: Contacts
     realised: Mapping[str, float] = field(default_factory=dict)
     futures: tuple[Future, ...] = ()
+    looks: tuple[Look, ...] = ()  # by start_s
+
+    def look(self, name: str, time_s: float) -> Body:
+        """Return what a dynamic body looks like at a time."""
+        shown = self.scene[name]
+        for look in self.looks:
+            if look.body.name == name and look.start_s <= time_s + 1e-9:
+                shown = look.body
+        return shown
 
     @property
     def times(self) -> Floats:

@@ -4,7 +4,7 @@ from wmeval.world.contact import distances
 from wmeval.world.futures import make_futures
 from wmeval.world.observe import actions, clip, exact_tracks, frame_split, observe
 from wmeval.world.render import Rendered, Renderer, render
-from wmeval.world.simulate import absent, resume, simulate
+from wmeval.world.simulate import absent, repaint, resume, simulate
 from wmeval.world.visibility import visibility
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "make_futures",
     "observe",
     "render",
+    "repaint",
     "resume",
     "simulate",
     "visibility",

@@ -149,6 +149,10 @@ class Client:
         """Return PyBullet's contact points of the last step."""
         return pb.getContactPoints(physicsClientId=self.id) or ()
 
+    def let_pass(self, a: int, b: int) -> None:
+        """Let two bodies go through one another."""
+        pb.setCollisionFilterPair(a, b, -1, -1, 0, physicsClientId=self.id)
+
     def remove(self, uid: int) -> None:
         """Take a body away."""
         pb.removeBody(uid, physicsClientId=self.id)

@@ -105,8 +105,10 @@ def exact_tracks(truth: Truth, view: View, times: Floats | None = None) -> Track
     x, y, z, w = np.moveaxis(orientation, -1, 0)
     angle = np.arctan2(2 * (x * z - y * w), 1 - 2 * (y * y + z * z))
     scale = scene.camera.focal_px(view) / depth
-    area = np.array([_face_m2(b) for b in scene.moving]) * scale**2 * share
-    hue = np.array([b.hue for b in scene.moving], dtype=np.float64)
+    worn = [[truth.look(name, float(now)) for name in scene.names] for now in when]
+    face = np.array([[_face_m2(b) for b in row] for row in worn]).reshape(found.shape)
+    hue = np.array([[b.hue for b in row] for row in worn], dtype=np.float64).reshape(found.shape)
+    area = face * scale**2 * share
     zero = np.where(gone, np.inf, 0.0)
     return Tracks(
         names=scene.names,

@@ -54,6 +54,11 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
     ids = [client.paint(b, body_colour(b)) for b in scene.bodies]
     slot_of = {ids[scene.bodies.index(b)]: i for i, b in enumerate(scene.moving)}
     uids = list(slot_of)
+    wardrobe = {b: uid for uid, b in zip(uids, scene.moving, strict=True)}
+    for look in truth.looks:
+        if look.body not in wardrobe:
+            wardrobe[look.body] = client.paint(look.body, body_colour(look.body))
+            slot_of[wardrobe[look.body]] = scene.names.index(look.body.name)
     position, orientation = truth.poses_at(times)
     height, width = view.height * ss, view.width * ss
     big = View(view.fps, height, width)
@@ -64,11 +69,16 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
     upright = np.array([0.0, 0.0, 0.0, 1.0])
     shown: NDArray[np.bool_] = np.all(np.isfinite(position), axis=-1)
     paths = [(ids[i], b) for i, b in enumerate(scene.bodies) if b.path]
-    lut = np.zeros(max(ids) + 2, np.uint8)  # body id -> slot + 1; index -1 (nothing) -> 0
+    lut = np.zeros(max(slot_of, default=0) + len(ids) + 2, np.uint8)  # index -1 = nothing
     for uid, slot in slot_of.items():
         lut[uid] = slot + 1
     still: tuple[list[float], list[float]] | None = None
     for t, now in enumerate(times):
+        if truth.looks:
+            worn = [wardrobe[truth.look(name, float(now))] for name in scene.names]
+            for uid in set(wardrobe.values()) - set(worn):
+                client.put(uid, far_away, upright)
+            uids = worn
         for slot, uid in enumerate(uids):
             if shown[t, slot]:
                 client.put(uid, position[t, slot], orientation[t, slot])

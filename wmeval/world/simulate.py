@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wmeval.scene import Scene
-from wmeval.truth import Contacts, Truth
+from wmeval.scene import Body, Scene
+from wmeval.truth import Contacts, Look, Truth
 from wmeval.world.bullet import CLOCK_HZ, PROFILES, physics_client
 
 Floats = NDArray[np.float64]
@@ -55,19 +55,26 @@ def resume(
     friction: Mapping[str, float] | None = None,
     restitution: Mapping[str, float] | None = None,
     remove: Sequence[str] = (),
+    passes: Sequence[tuple[str, str]] = (),
+    laws: Scene | None = None,
 ) -> Truth:
     """Return the truth edited at a time and simulated on from there; what came before is unchanged.
 
     Velocities [m/s], positions [m] and spins [rad/s] replace those of the named bodies; gravity [m/s2],
-    friction and restitution hold from then on; removed bodies are NaN. The scene stays the asked one,
-    and futures are dropped, since they belong to the lawful world.
+    friction and restitution hold from then on; removed bodies are NaN; pairs of bodies in `passes` go
+    through one another. `laws` is a Scene with the same bodies by name whose pushes, masses and profile
+    hold from then on. The scene stays the asked one, and futures are dropped, since they belong to the
+    lawful world.
 
     Raises:
         KeyError: a body is named that does not move.
     """
     scene = truth.scene
+    rules = laws or scene
+    if [b.name for b in rules.bodies] != [b.name for b in scene.bodies]:
+        raise ValueError("`laws` must have the bodies of the scene, by name and in its order")
     tick = round(at_s * CLOCK_HZ)
-    kick = _half_kick(scene if gravity is None else replace(scene, gravity=gravity))
+    kick = _half_kick(rules if gravity is None else replace(rules, gravity=gravity))
     state = _State(
         truth.position[tick].copy(), truth.orientation[tick].copy(), truth.velocity[tick].copy(),
         truth.spin[tick].copy(),
@@ -79,19 +86,19 @@ def resume(
     for name, value in (spin or {}).items():
         state.spin[_slot(scene, name)] = value
     edited = replace(
-        scene,
-        gravity=scene.gravity if gravity is None else gravity,
+        rules,
+        gravity=rules.gravity if gravity is None else gravity,
         bodies=tuple(
             replace(
                 b,
                 friction=(friction or {}).get(b.name, b.friction),
                 restitution=(restitution or {}).get(b.name, b.restitution),
             )
-            for b in scene.bodies
+            for b in rules.bodies
         ),
     )
     gone = frozenset(_slot(scene, name) for name in remove)
-    later = _run(edited, state, first_tick=tick, absent=gone)
+    later = _run(edited, state, first_tick=tick, absent=gone, passes=passes)
     kept = truth.contacts.time <= at_s
     return replace(
         truth,
@@ -116,6 +123,20 @@ def absent(truth: Truth, name: str, start_s: float, end_s: float) -> Truth:
     position = truth.position.copy()
     position[round(start_s * CLOCK_HZ) : round(end_s * CLOCK_HZ), i] = np.nan
     return replace(truth, position=position, futures=())
+
+
+def repaint(truth: Truth, at_s: float, body: Body) -> Truth:
+    """Return the truth in which a body looks like `body`, which has its name, from a time on.
+
+    Raises:
+        KeyError: no dynamic body goes by that name.
+        ValueError: what is to be seen has no hue.
+    """
+    _slot(truth.scene, body.name)
+    if body.hue is None:
+        raise ValueError(f"body {body.name!r} was given no hue to look like; dynamic bodies have one")
+    looks = sorted((*truth.looks, Look(at_s, body)), key=lambda look: look.start_s)
+    return replace(truth, looks=tuple(looks), futures=())
 
 
 @dataclass(frozen=True)
@@ -144,7 +165,10 @@ def _half_kick(scene: Scene) -> Floats:
     return np.array([0.0, 0.0, scene.gravity / PROFILES[scene.profile].hz / 2])
 
 
-def _run(scene: Scene, start: _State, *, first_tick: int, absent: frozenset[int]) -> Truth:
+def _run(
+    scene: Scene, start: _State, *, first_tick: int, absent: frozenset[int],
+    passes: Sequence[tuple[str, str]] = (),
+) -> Truth:  # fmt: skip
     client = physics_client()
     client.reset(scene.profile, scene.gravity)
     ids = [client.add(b, scene.profile) if b.collides else -1 for b in scene.bodies]
@@ -157,6 +181,11 @@ def _run(scene: Scene, start: _State, *, first_tick: int, absent: frozenset[int]
         client.put(uid, start.position[i], start.orientation[i])
         client.launch(uid, start.velocity[i], start.spin[i])
     here = [(i, uid) for i, uid in enumerate(moving) if i not in absent]
+    number = {b.name: uid for b, uid in zip(scene.bodies, ids, strict=True)}
+    gone = {moving[i] for i in absent}
+    for a, b in passes:
+        if gone.isdisjoint((number[a], number[b])) and min(number[a], number[b]) >= 0:
+            client.let_pass(number[a], number[b])
     last_tick = round(scene.duration_s * CLOCK_HZ)
     k, n = last_tick - first_tick + 1, len(moving)
     position, velocity, spin = (np.full((k, n, 3), np.nan) for _ in range(3))
