@@ -85,7 +85,8 @@ def energy_score(
 
     It is taken over all arms at once, whose replicates belong together: of one continuation it is the
     root mean square distance. `replicates` maps arms to what is read from the pictures; in an arm that is
-    missing nothing is seen. `truths` are exact, on the same times. NaN where no body is clearly seen or clearly hidden.
+    missing nothing is seen. `truths` are exact, on the same times. NaN where nothing is clearly seen or
+    clearly hidden.
 
     Raises:
         ValueError: fewer than `MIN_REPLICATES`.
