@@ -16,8 +16,8 @@ WORKSHOPS = {"world", "perceive", "measure"}
 LAYERS = [
     CONTRACTS,
     WORKSHOPS,
-    {"references"},
-    {"calibrate", "calibration", "check", "check_adapter", "doctor", "run", "trial"},
+    {"references", "faults", "organisms"},
+    {"calibrate", "calibration", "check", "check_adapter", "doctor", "run", "starter", "trial"},
     {"report"},
     {"cli"},
 ]

@@ -162,7 +162,7 @@ def _found(name: str, check: Callable[[], str]) -> Finding:
 
 def _card(model: WorldModel) -> Iterator[Finding]:
     card = model.card
-    taken = card.name in registry.REFERENCE_NAMES
+    taken = registry.is_reference(card.name)
     yield Finding("name", not taken, f"{card.name!r} is kept for a reference" if taken else "ok")
     lacks = [c for c in sorted(card.capabilities) if c in PROTOCOLS and not isinstance(model, PROTOCOLS[c])]
     wrong = f"the card says {', '.join(lacks)}, but {type(model).__name__} has no such methods"

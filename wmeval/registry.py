@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 # reserved: `--model` means these before any adapter, and adapters may not take them
 REFERENCE_NAMES = ("oracle", "freeze", "vanish", "blur", "linear", "noise")
+# the truth with one fault; `--model organism:NAME[=STRENGTH]`
+ORGANISM_NAMES = tuple(
+    f"organism:{name}"
+    for name in (
+        "low-gravity", "no-collisions", "leaky-walls", "forgetful", "vanishing", "teleporting",
+        "slow-motion", "ignores-actions", "hue-drift", "size-drift", "super-bounce", "frictionless",
+        "restless", "late-reaction", "unstable-towers", "mean-of-futures", "forgetful-camera",
+    )
+)  # fmt: skip
 # kind -> (entry-point group, the name that a file's value goes by)
 KINDS: Mapping[str, tuple[str, str]] = {
     "models": ("wmeval.adapters", "ADAPTER"),
@@ -104,6 +113,7 @@ def listing(kind: str | None = None, *, check: bool = False) -> dict[str, list[d
         rows = []
         if of == "models":
             rows = [{"name": n, "from": "reference", "problem": ""} for n in REFERENCE_NAMES]
+            rows += [{"name": n, "from": "the truth with one fault", "problem": ""} for n in ORGANISM_NAMES]
         for entry in entries(of).values():
             rows.append({"name": entry.name, "from": entry.origin, "problem": _problem(of, entry, check)})
         table[of] = rows
@@ -184,7 +194,7 @@ def load_model(
         EnvironmentFault: the weights are not there.
     """
     given = dict(options or {})
-    if name in REFERENCE_NAMES:
+    if is_reference(name):
         if weights is not None or given:
             raise UsageError(f"the reference {name!r} has no weights or options; leave them out")
         return load_reference(str(name))
@@ -193,8 +203,20 @@ def load_model(
     return adapter.load(weights_path(weights), device, given)
 
 
+def is_reference(name: str | Path) -> bool:
+    """Return whether a model's name is kept for a reference or an organism."""
+    return name in REFERENCE_NAMES or str(name).startswith("organism:")
+
+
 def load_reference(name: str) -> Reference:
-    """Return the reference of a reserved name; like all that is asked for by name, it is imported now."""
+    """Return the reference of a reserved name; like all that is asked for by name, it is imported now.
+
+    Raises:
+        UsageError: no organism goes by that name, or it has no such strength.
+    """
+    if name.startswith("organism:"):
+        made: Reference = EntryPoint(name, "wmeval.organisms:organism", "").load()(name)
+        return made
     reference: Reference = EntryPoint(name, "wmeval.references:REFERENCES", "").load()[name]
     return reference
 
@@ -256,7 +278,7 @@ def _load(kind: str, name: str, *wanted: type) -> Any:
     else:
         known = entries(kind)
         if name not in known:
-            extra: Iterable[str] = REFERENCE_NAMES if kind == "models" else ()
+            extra: Iterable[str] = (*REFERENCE_NAMES, *ORGANISM_NAMES) if kind == "models" else ()
             raise unknown(kind[:-1], name, [*known, *extra])
         value, place = known[name].load(kind), known[name].points[0].value
     if wanted and not isinstance(value, wanted):

@@ -26,15 +26,16 @@ def describe(name: str) -> list[dict[str, Any]]:
         return [{"kind": "probe", **_probe(registry.load_probe(name))}]
     bare = name.partition("@")[0]
     found: list[dict[str, Any]] = []
-    if bare in registry.REFERENCE_NAMES:
-        from wmeval.references import REFERENCES
-
-        found.append({"kind": "reference", **_card(REFERENCES[bare].card)})
+    if registry.is_reference(bare):
+        found.append({"kind": "reference", **_card(registry.load_reference(bare).card)})
     for kind, tell in _TELL.items():
         if bare in registry.entries(kind):
             found.append({"kind": kind[:-1], **tell(name), "from": registry.entries(kind)[bare].origin})
     if not found:
-        known = {n for kind in _TELL for n in registry.entries(kind)} | set(registry.REFERENCE_NAMES)
+        known = {n for kind in _TELL for n in registry.entries(kind)} | {
+            *registry.REFERENCE_NAMES,
+            *registry.ORGANISM_NAMES,
+        }
         near = difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`wmeval list` shows all names"
         raise UsageError(f"nothing is called {name!r}; {hint}")

@@ -79,6 +79,7 @@ def resume(
         truth.position[tick].copy(), truth.orientation[tick].copy(), truth.velocity[tick].copy(),
         truth.spin[tick].copy(),
     )  # fmt: skip
+    state.velocity[:] += kick - _half_kick(scene)  # kept velocities are half a kick of the old law behind
     for name, value in (velocity or {}).items():
         state.velocity[_slot(scene, name)] = np.asarray(value) + kick
     for name, value in (position or {}).items():
