@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": ("wmeval.cli.compare", "Compare runs, paired on the scenes that they share."),
     "data": ("wmeval.cli.data", "Make and export data to train on."),
     "train": ("wmeval.cli.train", "Train one of the models or feature extractors that are shipped."),
+    "new": ("wmeval.cli.new", "Write a probe or an adapter of your own to start from."),
     "check": ("wmeval.cli.check", "Check a probe or an adapter the way its own tests do."),
     "calibrate": ("wmeval.cli.calibrate", "Measure what skill 0 and 1 mean for a suite's probes."),
 }
