@@ -1,0 +1,24 @@
+"""core@0.1: every concept, 64 cases each, as trained on and beyond; what a comparison of models rests on."""
+
+from importlib.resources import files
+
+from wmeval.suite import Suite
+from wmeval_probes.suites.quick import SUITE as QUICK
+
+SUITE = Suite(
+    name="core",
+    version="0.1",
+    probes=(
+        "permanence", "continuity", "interpenetration", "containment", "constancy", "revisit",
+        "gravity", "inertia", "friction", "ramp", "pendulum",
+        "collision", "bounce", "support", "causality", "chain",
+        "counterfactual", "control",
+    ),
+    metrics=QUICK.metrics,
+    cases=64,
+    tags=("iid", "ood-speed", "ood-size", "ood-count", "ood-composition", "ood-duration"),
+    instruments=("rollout", "imagination", "surprise"),
+    controls=16,
+    anchors=files("wmeval_probes.suites").joinpath("anchors-core"),
+    summary="Every concept, by every instrument that the model allows; within the training split and beyond.",
+)  # fmt: skip
