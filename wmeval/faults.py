@@ -36,9 +36,17 @@ def no_collisions(truth: Truth, strength: float, rng: np.random.Generator) -> Tr
 
 
 def leaky_walls(truth: Truth, strength: float, rng: np.random.Generator) -> Truth:
-    """Moving bodies go through walls, though not through the floor."""
-    walls = [b.name for b in truth.scene.static if b.role == "wall" and b.collides]
-    return resume(truth, _cut(truth), passes=[(name, w) for name in truth.names for w in walls])
+    """What a body newly meets it goes through: walls, floor, bodies. What carries it at the cut still does."""
+    scene, cut = truth.scene, _cut(truth)
+    recent = (truth.contacts.time > cut - 0.1) & (truth.contacts.time <= cut)
+    names = [b.name for b in scene.bodies]
+    held = {
+        frozenset((names[a], names[b]))
+        for a, b in zip(truth.contacts.a[recent], truth.contacts.b[recent], strict=True)
+    }
+    solid = [b for b in scene.bodies if b.collides]
+    met = [(a.name, b.name) for a, b in combinations(solid, 2) if max(a.mass, b.mass) > 0]
+    return resume(truth, cut, passes=[pair for pair in met if frozenset(pair) not in held])
 
 
 def forget_hidden(truth: Truth, seconds: float, rng: np.random.Generator) -> Truth:

@@ -67,8 +67,8 @@ class Organism:
 _ALL = (
     Organism("low-gravity", "gravity is weaker (factor)", 0.2, faults.gravity),
     Organism("no-collisions", "bodies go through one another", 1.0, faults.no_collisions, graded=False),
-    Organism("leaky-walls", "bodies go through walls", 1.0, faults.leaky_walls, graded=False),
-    Organism("forgetful", "what was hidden for longer is gone (s)", 1.0, faults.forget_hidden),
+    Organism("leaky-walls", "bodies go through what they newly meet", 1.0, faults.leaky_walls, graded=False),
+    Organism("forgetful", "what was hidden for longer is gone (s)", 0.0, faults.forget_hidden),
     Organism("vanishing", "everything is gone for a while (s)", 10.0, faults.vanish),
     Organism("teleporting", "the first body jumps sideways (radii)", 3.0, faults.teleport),
     Organism("slow-motion", "time goes by more slowly (factor)", 0.2, faults.slow_motion),

@@ -22,6 +22,10 @@ HALF_OUT = 0.5  # share of a body in view from which it has appeared again
 AGREE = 0.95  # share of the futures
 PLACE = 1.5  # radii from the nearest place that a future gives: that far it counts as there
 HUE_DEG = 35.0  # farther from its hue it is another body
+LIVES, WIDTHS = (
+    np.geomspace(0.01, 1000.0, 2001),
+    np.geomspace(0.02, 2.0, 25),
+)  # half-lives [s] and widths tried
 
 
 @dataclass(frozen=True)
@@ -167,8 +171,10 @@ def violate(truth: Truth, strength: float, rng: np.random.Generator) -> Truth:
 def reduce(cases: Sequence[Case], measurements: Sequence[Measurement]) -> Mapping[str, Any]:
     """Return the memory half-life [s] over cases, by maximum likelihood, with its 95 % interval.
 
-    A body hidden for t seconds is remembered with probability 2^(-t / h). The interval holds all h whose
-    log-likelihood is within 1.92 of the best; its end is null where no h on that side can be refused.
+    A body hidden for t seconds is remembered with probability 1 / (1 + (t / h)^(1 / w)), which holds a model
+    that forgets at a fixed time (w near 0) as well as one that forgets a share of what is left (w near 1).
+    The interval holds all h whose log-likelihood, at their best w, is within 1.92 of the best; its end is
+    null where no h on that side can be refused.
     """
     dark, kept = [], []
     for m in measurements:
@@ -176,33 +182,36 @@ def reduce(cases: Sequence[Case], measurements: Sequence[Measurement]) -> Mappin
             dark.append(max(0.05, float(seconds)))
             kept.append(bool(m.evidence["remembered"][name]))
     if not dark:
-        return {
-            "memory half-life s": {
-                "value": None,
-                "lo": None,
-                "hi": None,
-                "n": 0,
-                "reason": "no body was asked about",
-            }
-        }
-    lives = np.geomspace(0.01, 1000.0, 2001)
-    chance = np.clip(2.0 ** (-np.array(dark)[None] / lives[:, None]), 1e-300, 1 - 1e-12)
-    likelihood = np.where(np.array(kept)[None], np.log(chance), np.log1p(-chance)).sum(1)
+        told = {"value": None, "lo": None, "hi": None, "n": 0, "reason": "no body was asked about"}
+        return {"memory half-life s": told}
+    likelihood = _likelihood(np.array(dark), np.array(kept))
     inside = np.flatnonzero(likelihood >= likelihood.max() - 1.92)
-    best = int(likelihood.argmax())
-    ends = [None if k in (0, len(lives) - 1) else float(lives[k]) for k in (inside[0], best, inside[-1])]
-    unbounded = {0: "nothing hidden was remembered", len(lives) - 1: "everything hidden was remembered"}
+    top = np.flatnonzero(likelihood >= likelihood.max() - 1e-3)
+    best = int(np.median(top))  # where several explain it all, as with a fixed time, the middle one
+    edges = {0: "nothing hidden was remembered", len(LIVES) - 1: "everything hidden was remembered"}
+    reason = next((why for edge, why in edges.items() if edge in top), "")
+    ends = [None if k in edges else float(LIVES[k]) for k in (inside[0], inside[-1])]
     return {
         "memory half-life s": {
-            "value": ends[1],
+            "value": None if reason else float(LIVES[best]),
             "lo": ends[0],
-            "hi": ends[2],
-            "reason": unbounded.get(best, ""),
+            "hi": ends[1],
+            "reason": reason,
             "n": len(dark),
             "remembered": int(np.sum(kept)),
             "hidden s": [float(min(dark)), float(max(dark))],
         }
     }
+
+
+def _likelihood(dark: Floats, kept: Bools) -> Floats:
+    """Return the log-likelihood of each of `LIVES` at its best width."""
+    best = np.full(len(LIVES), -np.inf)
+    sign = np.where(kept, 1.0, -1.0)
+    for width in WIDTHS:
+        odds = sign * (np.log(LIVES)[:, None] - np.log(dark)) / width
+        best = np.maximum(best, -np.logaddexp(0.0, -odds).sum(axis=1))
+    return best
 
 
 PROBE = Probe(

@@ -176,9 +176,16 @@ def test_half_life_of_a_known_memory() -> None:
     assert covered >= 53  # 95 % of 60 is 57, three standard errors less is 52
 
 
-def test_half_life_in_closed_form() -> None:
-    told = half_life([1.0] * 16, [True] * 4 + [False] * 12)  # 2^(-1/h) = 1/4
-    assert told["value"] == pytest.approx(0.5, rel=0.01)
+def test_half_life_of_a_memory_that_ends_at_a_fixed_time() -> None:
+    dark = np.arange(0.25, 2.0, 0.1)
+    told = half_life(list(dark), list(dark < 1.0))
+    assert told["value"] == pytest.approx(1.0, abs=0.02)
+    assert 0.8 < told["lo"] < 1.0 < told["hi"] < 1.25
+
+
+def test_half_life_where_remembering_and_forgetting_balance() -> None:
+    told = half_life([0.5] * 8 + [2.0] * 8, [True] * 6 + [False] * 2 + [True] * 2 + [False] * 6)
+    assert told["value"] == pytest.approx(1.0, rel=0.02)  # by symmetry in log t
 
 
 def test_half_life_without_bound_is_null_with_a_reason() -> None:
