@@ -16,6 +16,9 @@ from wmeval.cli.options import CountOr, as_json, device, out, print_json, settin
 @click.option("--suite", default="quick", show_default=True, metavar="NAME", help="The questions.")
 @click.option("--probe", "probes", multiple=True, metavar="NAME|file.py",
               help="Ask this in place of the suite's probes; repeat for more.")  # fmt: skip
+@click.option("--instrument", "instruments", multiple=True,
+              type=click.Choice(["rollout", "imagination", "surprise"]),
+              help="Ask by this in place of the suite's instruments; repeat for more.")  # fmt: skip
 @click.option("--weights", metavar="PATH|hf:ORG/NAME", help="A checkpoint in place of the shipped one.")
 @settings
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N cases; marked partial.")
@@ -68,4 +71,4 @@ def _tell(planned: Mapping[str, Any]) -> None:
     if planned["partial"]:
         click.echo("partial fewer cases than the suite holds: good to try, not to submit")
     for row in planned["na"]:
-        click.echo(f"not applicable: {row['probe']}, {row['reason']}")
+        click.echo(f"not applicable: {row['probe']} by {row['instrument']}, {row['reason']}")

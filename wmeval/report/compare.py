@@ -14,9 +14,10 @@ import numpy as np
 from wmeval.errors import UsageError
 from wmeval.report.read import measured
 from wmeval.run import Run
+from wmeval.run.instruments import worst
 from wmeval.stats import paired_difference
 
-Key = tuple[str, str]  # probe@version, tag
+Key = tuple[str, str, str]  # probe@version, instrument, tag
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Difference:
     """
 
     probe: str
+    instrument: str
     tag: str
     base: str  # folder
     other: str
@@ -91,8 +93,8 @@ def compare_metrics(runs: Sequence[Run]) -> list[Difference]:
             told = paired_difference(after, before)
             rows.append(
                 Difference(
-                    metric.name, "all", str(base.path), str(other.path), told.mean, told.lo, told.hi,
-                    len(pairs), float(before.mean()), float(after.mean()), told.reason,
+                    metric.name, "rollout", "all", str(base.path), str(other.path), told.mean, told.lo,
+                    told.hi, len(pairs), float(before.mean()), float(after.mean()), told.reason,
                     metric.better == "higher",
                 )
             )  # fmt: skip
@@ -140,7 +142,7 @@ def _values(run: Run) -> dict[Key, dict[str, float]]:
     cases: dict[Key, dict[str, list[float]]] = {}
     for record in measured(run):
         if record["value"] is not None:
-            of = cases.setdefault((record["probe"], record["tag"]), {})
+            of = cases.setdefault((record["probe"], record["instrument"], record["tag"]), {})
             of.setdefault(record["case_id"], []).append(record["value"])
     return {key: {case: float(np.mean(v)) for case, v in of.items()} for key, of in cases.items()}
 
@@ -150,20 +152,22 @@ def _clips(run: Run) -> dict[tuple[str, str, str, int], dict[str, float | None]]
     return {
         (r["probe"], r["tag"], r["case_id"], r["replicate"]): {n: c["mean"] for n, c in r["metrics"].items()}
         for r in measured(run)
+        if r["metrics"]
     }
 
 
 def _skills(run: Run) -> dict[Key, float | None]:
-    return {(s["probe"], s["tag"]): s["skill"] for s in run.results["scores"]}
+    return {(s["probe"], s["instrument"], s["tag"]): s["skill"] for s in run.results["scores"]}
 
 
 def _lowest(run: Run, key: Key) -> float:
     """Return the skill that a case has at the probe's worst error."""
     from wmeval import registry
 
-    score = next(s for s in run.results["scores"] if (s["probe"], s["tag"]) == key)
+    score = next(s for s in run.results["scores"] if (s["probe"], s["instrument"], s["tag"]) == key)
     probe = registry.load_probe(next(u.given for u in run.units if u.probe == key[0]))
-    return (float(score["null"]) - probe.worst) / (float(score["null"]) - float(score["ceiling"]))
+    most = worst(score["instrument"], probe)
+    return (float(score["null"]) - most) / (float(score["null"]) - float(score["ceiling"]))
 
 
 def as_rows(differences: Sequence[Difference]) -> list[dict[str, Any]]:

@@ -59,6 +59,7 @@ def page(results: Mapping[str, Any], samples: Sequence[Sample], about: sections.
             fidelity=sections.fidelity(results.get("fidelity") or []),
             speed=sections.speed(results.get("speed") or {}),
             anchors=sections.anchors(results),
+            not_asked=sections.not_asked(results.get("na") or []),
             probes=probe_sections(results, groups, videos, about),
             failures=[s for s in samples if s.failed],
             about=about,

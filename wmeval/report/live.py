@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -91,7 +92,7 @@ def line(progress: Progress) -> str:
         parts.append(f"{clock(progress.eta_s)} left")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
-    scores = [f"{p.partition('@')[0]} {_running(s)}" for p, s in progress.scores.items()]
+    scores = [f"{re.sub(r'@[^ ]*', '', p)} {_running(s)}" for p, s in progress.scores.items()]
     return ", ".join(parts) + (f"; so far {', '.join(scores)}" if scores else "")
 
 

@@ -60,7 +60,7 @@ def sample(run: Run, record: Mapping[str, Any]) -> Sample:
     scene = run.case(record).arms.get(record["arm"]) if record["arms"] else None
     return Sample(
         probe=record["probe"],
-        instrument="rollout",
+        instrument=record["instrument"],
         tag=record["tag"],
         case_id=record["case_id"],
         replicate=record["replicate"],

@@ -102,6 +102,18 @@ def contents(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*parts, ("method", "How to read this")]
 
 
+def not_asked(na: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return what was not asked and why, each reason once with the probes that it holds for."""
+    told: dict[tuple[str, str, str], list[str]] = {}
+    for row in na:
+        key = str(row.get("instrument") or ""), str(row.get("tag") or ""), str(row["reason"])
+        told.setdefault(key, []).append(str(row["probe"]).partition("@")[0])
+    return [
+        (", ".join(dict.fromkeys(probes)) + "".join(f", {x}" for x in (instrument, tag) if x), reason)
+        for (instrument, tag, reason), probes in told.items()
+    ]
+
+
 def implied(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Return the physical quantities as this model has them, with what they are in truth."""
     return [

@@ -37,8 +37,8 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
         console.print(_profile(results["scores"], console.width))
     for sentence in _reasons(results["scores"]):
         console.print(f"  {sentence}", markup=False, style="dim")
-    for row in results.get("na") or []:
-        console.print(f"  {row['probe']}: not applicable, {row['reason']}", markup=False, style="dim")
+    for what, reason in sections.not_asked(results.get("na") or []):
+        console.print(f"  {what}: not applicable, {reason}", markup=False, style="dim")
     for part in (_implied(results), _fidelity(results)):
         if part:
             console.print(part)
@@ -60,8 +60,9 @@ def differences(
     table = _table("", names, right={f"its {what[1]}", "first's", "difference", "95 %", "n"})
     for d in rows:
         says = "worse" if d.worse else "better" if d.better else d.reason or "not told apart"
+        asked = d.tag if d.instrument == "rollout" else f"{d.instrument}, {d.tag}"
         cells = [
-            d.probe, d.tag, d.other, words.number(d.other_skill, 2), words.number(d.base_skill, 2),
+            d.probe, asked, d.other, words.number(d.other_skill, 2), words.number(d.base_skill, 2),
             words.number(d.difference, 2), words.interval({"lo": d.lo, "hi": d.hi}), words.number(d.n),
         ]  # fmt: skip
         table.add_row(

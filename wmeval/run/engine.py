@@ -23,6 +23,7 @@ from wmeval.run.policy import exit_code, summary, workers_for
 from wmeval.run.progress import Progress, Tally
 from wmeval.run.request import Request
 from wmeval.run.store import Store, read_json
+from wmeval.suite import Instrument
 
 EXECUTORS = ("local", "inline")
 MANIFEST = "manifest.json"
@@ -33,6 +34,7 @@ def run(
     model: str,
     suite: str = "quick",
     probes: Sequence[str] | None = None,
+    instruments: Sequence[Instrument] | None = None,
     weights: str | Path | None = None,
     options: Mapping[str, str] | None = None,
     limit: int | None = None,
@@ -62,6 +64,7 @@ def run(
     request = Request(
         model=_absolute(model), suite=_absolute(suite),
         probes=tuple(_absolute(p) for p in probes) if probes else None,
+        instruments=tuple(dict.fromkeys(instruments)) if instruments else None,
         weights=_located(weights),
         options=dict(options or {}), limit=limit, seed=seed, replicates=replicates, device=device,
         executor=executor, workers=workers, fail_on_error=fail_on_error, view=view,
@@ -159,7 +162,8 @@ def _compute(store: Store, plan: Plan, todo: Sequence[Unit], tell: Told, *, gene
                     done = _give_up(store, plan, unit, outcome.death)
                 tally.units += 1
                 tally.samples += len(unit.indices)
-                tally.add(unit.probe, done["samples"], skills.get((unit.probe, unit.tag)))
+                skill = skills.get((unit.probe, unit.instrument, unit.tag))
+                tally.add(_running(unit), done["samples"], skill)
                 tell(tally.progress("run"))
         finally:
             store.event(
@@ -178,7 +182,7 @@ def _compute(store: Store, plan: Plan, todo: Sequence[Unit], tell: Told, *, gene
 def _give_up(store: Store, plan: Plan, unit: Unit, why: str) -> dict[str, Any]:
     """Commit a unit that no worker survives as failed, in the stage that kills them; return its summary."""
     from wmeval.run.generate import failed_record
-    from wmeval.run.measure import given_up
+    from wmeval.run.instruments import given_up
     from wmeval.run.worker import told
 
     store.event("quarantine", key=unit.key, why=why)
@@ -244,15 +248,21 @@ def _complete_card(store: Store, card: Mapping[str, Any] | None) -> None:
         store.write_json(MANIFEST, {**manifest, "opened": card})
 
 
-def _stored_skills(plan: Plan) -> dict[tuple[str, str], Callable[[float], float]]:
+def _running(unit: Unit) -> str:
+    """Return what the errors of a unit are averaged under while a run goes on."""
+    more = [x for x in (unit.instrument, unit.tag) if x not in ("rollout", "iid")]
+    return " ".join([unit.probe, *more])
+
+
+def _stored_skills(plan: Plan) -> dict[tuple[str, str, str], Callable[[float], float]]:
     """Return error -> skill where an anchor is stored: only those are known before the end."""
     from wmeval.run.scoring import stored_anchor
 
-    skills: dict[tuple[str, str], Callable[[float], float]] = {}
-    for key in {(u.probe, u.tag, u.given) for u in plan.units}:
-        anchor = stored_anchor(plan.suite, registry.load_probe(key[2]), key[1], plan.view)
+    skills: dict[tuple[str, str, str], Callable[[float], float]] = {}
+    for probe, tag, given in {(u.probe, u.tag, u.given) for u in plan.units if u.instrument == "rollout"}:
+        anchor = stored_anchor(plan.suite, registry.load_probe(given), tag, plan.view)
         if anchor is not None and anchor.null > anchor.ceiling:
-            skills[key[0], key[1]] = anchor.value
+            skills[probe, "rollout", tag] = anchor.value
     return skills
 
 

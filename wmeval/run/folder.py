@@ -91,16 +91,16 @@ class Run:
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield one dict a finished sample, in the order of the plan.
 
-        Keys: probe, tag, index, case_id, replicate, status (ok, failed, refused, partial), detail, error
-        (bounded, in the probe's unit), value (its unclipped skill, None before scoring), event, found
-        (share of visible body-frames), given_found (the error before the event counts; None where too
+        Keys: probe, instrument, tag, index, case_id, replicate, status (ok, failed, refused, partial),
+        detail, error (bounded, in the probe's unit), value (its unclipped skill, None before scoring), event,
+        found (share of visible body-frames), given_found (the error before the event counts; None where too
         little is found), measured ("ok" or why nothing could be), arm, implied {name: [value, sigma]},
         evidence, metrics {name: {mean, curve, reason}}, arms {arm: blobs}, seconds {stage: s}.
         """
         anchors = self._anchors()
         for unit in self.units:
             for row in self.unit_records(unit):
-                anchor = anchors.get((row["probe"], row["tag"]))
+                anchor = anchors.get((row["probe"], row["instrument"], row["tag"]))
                 row["value"] = anchor.value(row["error"]) if anchor else None
                 yield row
 
@@ -120,6 +120,7 @@ class Run:
             arms = {a: {**blobs, **judged["arms"].get(a, {})} for a, blobs in shown["arms"].items()}
             seconds = {**shown["seconds"], **judged["seconds"]}
             about = {"probe": unit.probe, "tag": unit.tag, "replicate": unit.replicate}
+            about["instrument"] = unit.instrument
             rows.append({**about, **shown, **judged, "arms": arms, "seconds": seconds, "value": None})
         return rows
 
@@ -127,8 +128,8 @@ class Run:
         """Return one row a sample: identity, status, error, value, found, and a column a metric."""
         import pandas as pd
 
-        flat = ("probe", "tag", "index", "case_id", "replicate", "status", "detail", "measured", "error",
-                "value", "event", "found", "given_found")  # fmt: skip
+        flat = ("probe", "instrument", "tag", "index", "case_id", "replicate", "status", "detail",
+                "measured", "error", "value", "event", "found", "given_found")  # fmt: skip
         rows = []
         for r in self.records():
             row = {k: r[k] for k in flat}
@@ -200,13 +201,14 @@ class Run:
 
         return exact_tracks(truth_of(scene), self.view, times[on_grid(times)])
 
-    def _anchors(self) -> dict[tuple[str, str], Anchor]:
+    def _anchors(self) -> dict[tuple[str, str, str], Anchor]:
         if not (self.path / "results.json").exists():
             return {}
         rows = [r for r in self.results["scores"] if r["null"] is not None and r["null"] > r["ceiling"]]
         return {
-            (r["probe"], r["tag"]): replace(_BLANK, null=r["null"], ceiling=r["ceiling"]) for r in rows
-        }  # fmt: skip
+            (r["probe"], r["instrument"], r["tag"]): replace(_BLANK, null=r["null"], ceiling=r["ceiling"])
+            for r in rows
+        }
 
 
 _BLANK = Anchor("", "", View(), null=1.0, ceiling=0.0, n=0)

@@ -21,6 +21,7 @@ from wmeval.errors import EnvironmentFault, WmevalError
 from wmeval.metric import Features, Metric, SetMetric
 from wmeval.perceive import track
 from wmeval.probe import Probe
+from wmeval.run.instruments import CONTROL, blank
 from wmeval.run.plan import Unit, draw
 from wmeval.run.store import Store, plain
 from wmeval.run.truths import truth_of
@@ -67,26 +68,10 @@ def coloured(frames: Frames) -> NDArray[np.bool_]:
     return shown
 
 
-def given_up(unit: Unit, probe: Probe, generated: Mapping[str, Any], why: str) -> dict[str, Any]:
-    """Return the record of a measurement that no worker survives: every sample has failed."""
-    rows = [_unmeasured(probe, shown, why) for shown in generated["samples"]]
-    return {"stage": "measure", "unit": unit.to_json(), "samples": rows}
-
-
-def _unmeasured(probe: Probe, shown: Mapping[str, Any], why: str) -> dict[str, Any]:
-    """Return the row of a sample that failed: the worst error, nothing found."""
-    return {
-        "index": shown["index"], "case_id": shown["case_id"], "status": "failed", "detail": why,
-        "error": probe.worst, "event": 0.0, "measured": "", "arm": next(iter(shown["arms"]), ""),
-        "found": 0.0, "given_found": None, "implied": {}, "evidence": {}, "metrics": {}, "features": None,
-        "arms": {}, "seconds": {"perceive": 0.0, "measure": 0.0},
-    }  # fmt: skip
-
-
 def _sample(
     unit: Unit, probe: Probe, view: View, metrics: Sequence[str], shown: Mapping[str, Any], store: Store
 ) -> dict[str, Any]:
-    row = _unmeasured(probe, shown, shown["fault"])
+    row = blank(unit, probe, shown, shown["fault"])
     bad = {a: r for a, r in shown["arms"].items() if r["status"] != "ok"}
     case = draw(probe, unit.tag, shown["index"])
     if bad:
@@ -100,7 +85,7 @@ def _sample(
         except Exception:
             trace = "".join(traceback.format_exc().splitlines(keepends=True)[-TRACE_LINES:])
             row |= {"status": "failed", "detail": f"the measurement raised\n{trace}", "error": probe.worst}
-    if shown["arms"] and not bad:
+    if shown["arms"] and not bad and unit.tag != CONTROL:
         begun = time.perf_counter()
         first = next(iter(shown["arms"].values()))
         row["metrics"], row["features"] = _fidelity(metrics, first, store)

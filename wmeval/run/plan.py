@@ -1,8 +1,8 @@
 """The plan of a run: which units of work answer a request, each keyed by all that determines its result.
 
-Making a plan is deterministic and loads no model. A unit is one block of cases of one probe and tag: the
-micro-batch is part of its key, since it may change a model's arithmetic; how many workers there are, how
-far `--limit` goes and where it runs are not.
+Making a plan is deterministic and loads no model. A unit is one block of cases of one probe, instrument and
+tag: the micro-batch is part of its key, since it may change a model's arithmetic; how many workers there
+are, how far `--limit` goes and where it runs are not.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from wmeval.errors import UsageError
 from wmeval.model import ActionSpace, Card
 from wmeval.probe import Probe
 from wmeval.run.code import defined_in, file_digest, source_digest
+from wmeval.run.instruments import CONTROL, CONTROLLED, code, lacking
 from wmeval.run.request import Request
 from wmeval.scene import Case, Scene
 from wmeval.seeds import digest, scene_rng
-from wmeval.suite import Suite
+from wmeval.suite import Instrument, Suite
 
 SCHEMA = 1
 BLOCK = 8  # cases a unit at most: small enough to share out, large enough to batch
@@ -31,7 +32,7 @@ BLOCK = 8  # cases a unit at most: small enough to share out, large enough to ba
 
 @dataclass(frozen=True)
 class Unit:
-    """One block of cases of one probe and tag. `key` names its generated samples."""
+    """One block of cases of one probe, instrument and tag. `key` names its generated samples."""
 
     key: str
     probe: str  # name@version
@@ -40,6 +41,7 @@ class Unit:
     indices: tuple[int, ...]
     case_ids: tuple[str, ...]
     replicate: int
+    instrument: Instrument = "rollout"
 
     def to_json(self) -> dict[str, Any]:
         """Return the unit as JSON values."""
@@ -55,7 +57,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a request comes to. `na` holds {"probe", "reason"} of what cannot be asked of this model."""
+    """What a request comes to. `na` holds {"probe", "instrument", "tag", "reason"} of what is not asked.
+
+    The tag is empty where the reason holds for all of them.
+    """
 
     request: Request
     card: Card
@@ -140,25 +145,71 @@ def make_plan(request: Request) -> Plan:
         if probe.key in seen:
             raise UsageError(f"the probe {probe.key} is asked for twice; name it once")
         seen.add(probe.key)
-        tags = [t for t in suite.tags if t in probe.tags]
-        if not tags:
-            reason = f"has tags {', '.join(probe.tags)}, the suite {', '.join(suite.tags)}"
-            na.append({"probe": probe.key, "reason": reason})
-        for tag in tags:
-            count = min(suite.cases, request.limit or suite.cases)
-            cases = [draw(probe, tag, i) for i in range(count)]
-            reason = _inapplicable(card, view, probe, cases)
-            if reason:
-                na.append({"probe": probe.key, "reason": reason})
-                break
-            for replicate in range(request.replicates):
-                units += _blocks(request, card, weights, view, probe, given, tag, cases, replicate)
+        for instrument in request.instruments or suite.instruments:
+            asked = _Asked(request, card, weights, view, suite, probe, given, instrument)
+            made, left = _asked(asked)
+            units += made
+            na += left
     partial = request.limit is not None and request.limit < suite.cases
     metrics = tuple(suite.metrics)
     for name in metrics:
         if name not in registry.entries("metrics"):
             registry.load_metric(name)  # raises with the nearest name
     return Plan(request, card, suite, view, weights, metrics, tuple(units), tuple(na), partial)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One probe to be asked by one instrument."""
+
+    request: Request
+    card: Card
+    weights: str | None
+    view: View
+    suite: Suite
+    probe: Probe
+    given: str
+    instrument: Instrument
+
+    def na(self, reason: str, tag: str = "") -> dict[str, str]:
+        return {"probe": self.probe.key, "instrument": self.instrument, "tag": tag, "reason": reason}
+
+
+def _asked(a: _Asked) -> tuple[list[Unit], list[Mapping[str, str]]]:
+    """Return the units that ask a probe by an instrument, and why any are missing."""
+    if reason := lacking(a.card, a.instrument):
+        return [], [a.na(reason)]
+    tags = [t for t in a.suite.tags if t in a.probe.tags and t != CONTROL]
+    units: list[Unit] = []
+    na: list[Mapping[str, str]] = []
+    if not tags:
+        na.append(a.na(f"has tags {', '.join(a.probe.tags)}, the suite {', '.join(a.suite.tags)}"))
+    counts = dict.fromkeys(tags, a.suite.cases)
+    if a.suite.controls and a.instrument in CONTROLLED:
+        if CONTROL in a.probe.tags:
+            counts[CONTROL] = a.suite.controls
+        else:
+            na.append(a.na("the probe draws no control scenes", CONTROL))
+    for tag, count in counts.items():
+        made = _cases(a, tag, min(count, a.request.limit or count))
+        if isinstance(made, str):
+            na.append(a.na(made))
+            break
+        for replicate in range(a.request.replicates if a.instrument != "surprise" else 1):
+            units += _blocks(a, tag, made, replicate)
+    return units, na
+
+
+def _cases(a: _Asked, tag: str, count: int) -> list[str] | str:
+    """Return the ids of the cases, or in words why they cannot be asked of this model."""
+    if a.instrument == "surprise":
+        from wmeval.twins import question, unaskable
+
+        questions = [question(a.probe, tag, i) for i in range(count)]
+        told = unaskable(questions, a.card, a.view)
+        return told or [q.case_id for q in questions]
+    cases = [draw(a.probe, tag, i) for i in range(count)]
+    return _inapplicable(a.card, a.view, a.probe, cases) or [c.case_id for c in cases]
 
 
 def draw(probe: Probe, tag: str, index: int) -> Case:
@@ -189,7 +240,7 @@ def measure_key(unit: Unit, probe: Probe, metrics: tuple[str, ...], generated: M
             "predicted": predicted,
             "probe": [probe.key, defined_in(probe.measure), defined_in(probe.event)],
             "metrics": of,
-            "code": source_digest("wmeval.perceive", "wmeval.tracks", "wmeval.probe", "wmeval.run.measure"),
+            "code": source_digest(*code(unit.instrument)),
         }
     )
 
@@ -206,48 +257,43 @@ def _metric_code(name: str) -> str:
 
 
 def _model(request: Request) -> tuple[Card, str | None]:
-    if request.model in registry.REFERENCE_NAMES:
+    if registry.is_reference(request.model):
         reference = registry.load_model(request.model, request.weights, options=request.options)
-        return reference.card, source_digest("wmeval.references")
+        return reference.card, source_digest("wmeval.references", "wmeval.organisms", "wmeval.faults")
     adapter = registry.load_adapter(request.model)
     registry.check_options(adapter, request.options)
     path = registry.weights_path(request.weights) or adapter.shipped
     return adapter.card, file_digest(path) if path and path.exists() else None
 
 
-def _blocks(
-    request: Request, card: Card, weights: str | None, view: View, probe: Probe, given: str, tag: str,
-    cases: list[Case], replicate: int,
-) -> list[Unit]:  # fmt: skip
+def _blocks(a: _Asked, tag: str, case_ids: list[str], replicate: int) -> list[Unit]:
     world = source_digest("wmeval.world", "wmeval.scene", "wmeval.truth", "wmeval.camera")
-    size = min(BLOCK, card.max_batch)
+    size = min(BLOCK, a.card.max_batch)
     units = []
-    for start in range(0, len(cases), size):
-        block = cases[start : start + size]
-        ids = tuple(c.case_id for c in block)
+    for start in range(0, len(case_ids), size):
+        ids = tuple(case_ids[start : start + size])
         key = digest(
             {
                 "schema": SCHEMA,
                 "stage": "generate",
-                "model": [card.name, card.version, weights, dict(request.options)],
-                "probe": probe.key,
-                "horizon_s": probe.horizon_s,
+                "instrument": a.instrument,
+                "model": [a.card.name, a.card.version, a.weights, dict(a.request.options)],
+                "probe": a.probe.key,
+                "horizon_s": a.probe.horizon_s,
                 "cases": list(ids),
-                "view": asdict(view),
-                "seed": request.seed,
+                "view": asdict(a.view),
+                "seed": a.request.seed,
                 "replicate": replicate,
                 "code": world,
             }
         )
-        indices = tuple(range(start, start + len(block)))
-        units.append(Unit(key, probe.key, given, tag, indices, ids, replicate))
+        indices = tuple(range(start, start + len(ids)))
+        units.append(Unit(key, a.probe.key, a.given, tag, indices, ids, replicate, a.instrument))
     return units
 
 
 def _inapplicable(card: Card, view: View, probe: Probe, cases: list[Case]) -> str:
     """Return in words why a probe cannot be asked of a model, or nothing."""
-    if "generates" not in card.capabilities:
-        return "the model does not generate frames, and this probe is asked by rollout"
     fewest, most = card.context
     for scene in (s for c in cases for s in c.arms.values()):
         shown, asked = frame_counts(scene, view, probe.horizon_s)

@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from wmeval.camera import View
 from wmeval.errors import UsageError
+from wmeval.suite import Instrument
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Request:
     model: str
     suite: str = "quick"
     probes: tuple[str, ...] | None = None  # in place of the suite's; names or "file.py:NAME"
+    instruments: tuple[Instrument, ...] | None = None  # in place of the suite's
     weights: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = None  # cases of each probe and tag; fewer than the suite's make the run partial
@@ -36,6 +38,10 @@ class Request:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit was given as {self.limit}; expected at least 1 case")
+        for name in self.instruments or ():
+            if name not in get_args(Instrument):
+                known = ", ".join(get_args(Instrument))
+                raise UsageError(f"--instrument was given as {name!r}; expected one of {known}")
         if self.replicates < 1:
             raise UsageError(f"--replicates was given as {self.replicates}; expected at least 1")
         if isinstance(self.workers, str) and self.workers != "auto":
@@ -52,6 +58,7 @@ class Request:
             "model": self.model,
             "suite": self.suite,
             "probes": list(self.probes) if self.probes is not None else None,
+            "instruments": list(self.instruments) if self.instruments is not None else None,
             "weights": self.weights,
             "options": dict(self.options),
             "seed": self.seed,
@@ -62,21 +69,24 @@ class Request:
     def to_json(self) -> dict[str, Any]:
         """Return the request as JSON values."""
         values = asdict(self)
-        values["probes"] = list(self.probes) if self.probes is not None else None
+        for name in ("probes", "instruments"):
+            values[name] = list(values[name]) if values[name] is not None else None
         return values
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Request:
         """Return the request that `to_json` described."""
         view = View(**data["view"]) if data["view"] else None
-        probes = tuple(data["probes"]) if data["probes"] is not None else None
-        return cls(**{**data, "probes": probes, "view": view})
+        named = {k: tuple(v) for k in ("probes", "instruments") if (v := data.get(k)) is not None}
+        return cls(**{**data, **named, "view": view})
 
     def command(self, out: Path) -> str:
         """Return the command line that continues this request in the folder `out`."""
         words = ["wmeval", "run", "--model", self.model, "--suite", self.suite]
         for name in self.probes or ():
             words += ["--probe", name]
+        for instrument in self.instruments or ():
+            words += ["--instrument", instrument]
         for key, value in self.options.items():
             words += ["--set", f"{key}={value}"]
         base = Request(self.model)

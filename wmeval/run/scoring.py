@@ -19,12 +19,13 @@ from wmeval.metric import SetMetric
 from wmeval.probe import Measurement, Probe
 from wmeval.run.code import source_digest
 from wmeval.run.folder import Run
+from wmeval.run.instruments import CONTROL, scoring, scoring_module, worst
 from wmeval.run.plan import SCHEMA, Plan, measure_key
 from wmeval.run.progress import Progress
 from wmeval.run.store import Store, plain
 from wmeval.seeds import digest
-from wmeval.stats import MIN_N, free_mean, skill_score
-from wmeval.suite import Suite
+from wmeval.stats import MIN_N, free_mean, skill_score, wilson
+from wmeval.suite import Instrument, Suite
 
 Record = Mapping[str, Any]
 CLASSES = ("simulate", "render", "model", "perceive", "measure")
@@ -37,15 +38,15 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
     records = list(run.records())
     suite, view = plan.suite, plan.view
     probes = {u.probe: registry.load_probe(u.given) for u in plan.units}
-    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    groups: dict[tuple[str, Instrument, str], list[Record]] = defaultdict(list)
     for record in records:
-        groups[record["probe"], record["tag"]].append(record)
+        groups[record["probe"], record["instrument"], record["tag"]].append(record)
     scores = []
-    for key in dict.fromkeys((u.probe, u.tag) for u in plan.units):
-        probe, tag = probes[key[0]], key[1]
-        if stored_anchor(suite, probe, tag, view) is None:
+    for key in dict.fromkeys((u.probe, u.instrument, u.tag) for u in plan.units):
+        probe, instrument, tag = probes[key[0]], key[1], key[2]
+        if instrument == "rollout" and stored_anchor(suite, probe, anchor_tag(probe, tag), view) is None:
             tell(Progress("anchors", message=f"no stored anchor fits {probe.key} at this view; making one"))
-        scores.append(_score(probe, tag, groups[key], find_anchor(suite, probe, tag, view)))
+        scores += scoring(instrument)(probe, tag, groups[key], suite, view)
     results = {
         "schema": SCHEMA,
         "inputs": inputs_digest(run.store, plan),
@@ -67,7 +68,10 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
         "fidelity": fidelity(plan, records, run.store),
         "planning": [],
         "implied": [
-            row for key, rows in groups.items() for row in implied(run, probes[key[0]], key[1], rows)
+            row
+            for key, rows in groups.items()
+            if key[1] != "surprise" and key[2] != CONTROL
+            for row in implied(run, probes[key[0]], key[1], key[2], rows)
         ],
         "speed": speed(records, run.store.events("session")),
         "na": [dict(row) for row in plan.na],
@@ -83,7 +87,8 @@ def inputs_digest(store: Store, plan: Plan) -> str:
         if store.has(unit.key):
             key = measure_key(unit, registry.load_probe(unit.given), plan.metrics, store.read(unit.key))
             keys.append([unit.key, key, store.has(key)])
-    code = source_digest("wmeval.run.scoring", "wmeval.stats", "wmeval.anchor", "wmeval.calibrate")
+    homes = sorted({scoring_module(u.instrument) for u in plan.units} | {"wmeval.run.scoring"})
+    code = source_digest(*homes, "wmeval.stats", "wmeval.anchor", "wmeval.calibrate")
     return digest([keys, plan.to_json()["na"], plan.partial, code, _anchors_digest(plan.suite)])
 
 
@@ -95,8 +100,10 @@ def stored_anchor(suite: Suite, probe: Probe, tag: str, view: View) -> Anchor | 
     return anchor
 
 
-def implied(run: Run, probe: Probe, tag: str, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return {probe, tag, name, value, lo, hi, n, reason} of each physical quantity that the model has.
+def implied(
+    run: Run, probe: Probe, instrument: Instrument, tag: str, records: Sequence[Record]
+) -> list[dict[str, Any]]:
+    """Return {probe, instrument, tag, name, value, lo, hi, n, reason} of each quantity as the model has it.
 
     The value is the median over cases, the interval that of the binomial order statistics, which holds
     whatever the distribution. What a probe reduces from all its cases comes with its own interval.
@@ -114,7 +121,8 @@ def implied(run: Run, probe: Probe, tag: str, records: Sequence[Record]) -> list
         cases = [run.case(r) for r in records]
         for name, value in probe.reduce(cases, [_measurement(r) for r in records]).items():
             rows.append({"name": name, "n": len(records), **_reduced(value)})
-    return [{"probe": probe.key, "tag": tag, "reason": "", **row} for row in rows]
+    of = {"probe": probe.key, "instrument": instrument, "tag": tag, "reason": ""}
+    return [{**of, **row} for row in rows]
 
 
 def median_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
@@ -140,8 +148,9 @@ def median_interval(values: Sequence[float]) -> tuple[float | None, float | None
 def fidelity(plan: Plan, records: Sequence[Record], store: Store) -> list[dict[str, Any]]:
     """Return a row a metric and tag: value, lo, hi, n (clips), reason, curve over predicted frames."""
     rows = []
-    for tag in dict.fromkeys(r["tag"] for r in records):
-        of_tag = [r for r in records if r["tag"] == tag]
+    shown = [r for r in records if r["instrument"] == "rollout" and r["tag"] != CONTROL]
+    for tag in dict.fromkeys(r["tag"] for r in shown):
+        of_tag = [r for r in shown if r["tag"] == tag]
         for name in plan.metrics:
             metric = registry.load_metric(name)
             row = {
@@ -162,10 +171,13 @@ def fidelity(plan: Plan, records: Sequence[Record], store: Store) -> list[dict[s
 def speed(records: Sequence[Record], sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return where the time went: seconds of all workers by stage, wall time, and per predicted frame.
 
-    `outside_s` is the wall time that was not spent in the model: wall - model / workers.
+    `outside_s` is the wall time that was not spent in the model: wall - model / workers. Frames are those of
+    rollouts, which is where the model makes any.
     """
+    made = [r for r in records if r["instrument"] == "rollout"]
+    predicting = sum(r["seconds"].get("model", 0.0) for r in made)
     spent = {stage: sum(r["seconds"].get(stage, 0.0) for r in records) for stage in CLASSES}
-    frames = sum(a["asked"] for r in records for a in r["arms"].values() if a["prediction"])
+    frames = sum(a["asked"] for r in made for a in r["arms"].values() if a["prediction"])
     wall = sum(s["wall_s"] for s in sessions)
     last = sessions[-1] if sessions else {}
     workers = last.get("workers") or 1
@@ -176,23 +188,48 @@ def speed(records: Sequence[Record], sessions: Sequence[Mapping[str, Any]]) -> d
         "stages": {stage: round(s, 3) for stage, s in spent.items()},
         "load_s": last.get("load_s"),
         "frames": frames,
-        "ms_per_frame": round(1000 * spent["model"] / frames, 3) if frames else None,
-        "frames_per_s": round(frames / spent["model"], 3) if spent["model"] else None,
+        "ms_per_frame": round(1000 * predicting / frames, 3) if frames else None,
+        "frames_per_s": round(frames / predicting, 3) if predicting else None,
         "workers": workers,
         "threads": last.get("threads"),
         "sessions": len(sessions),
     }
 
 
-def _score(probe: Probe, tag: str, records: Sequence[Record], anchor: Anchor) -> dict[str, Any]:
+def score(
+    probe: Probe, tag: str, records: Sequence[Record], suite: Suite, view: View
+) -> list[dict[str, Any]]:
+    """Return the row of a probe and tag that was asked by rollout."""
+    anchor = find_anchor(suite, probe, anchor_tag(probe, tag), view)
+    made = row(probe, "rollout", tag, records, anchor)
+    if tag == CONTROL:
+        alarms = sum(r["error"] > anchor.ceiling for r in records)
+        told = wilson(alarms, len(records))
+        made |= {
+            "alarms": told.mean, "lo": told.lo, "hi": told.hi, "skill": None, "null": None, "rows": {},
+            "reason": "control scenes count as false alarms, never in skill",
+        }  # fmt: skip
+    return [made]
+
+
+def anchor_tag(probe: Probe, tag: str) -> str:
+    """Return the tag whose anchor judges a tag: control scenes have none of their own."""
+    return next(t for t in probe.tags if t != CONTROL) if tag == CONTROL else tag
+
+
+def row(
+    probe: Probe, instrument: Instrument, tag: str, records: Sequence[Record], anchor: Anchor
+) -> dict[str, Any]:
+    """Return the row of results.json's scores that the records of one probe, instrument and tag make."""
     by_case: dict[str, list[float]] = defaultdict(list)
     for record in records:
         by_case[record["case_id"]].append(record["error"])
     errors = [float(np.mean(e)) for e in by_case.values()]  # resampling cases, not samples
-    row: dict[str, Any] = {
+    made: dict[str, Any] = {
         "probe": probe.key,
-        "instrument": "rollout",
+        "instrument": instrument,
         "tag": tag,
+        "matching": None,
         "skill": None, "lo": None, "hi": None,
         "error": mean(errors),
         "unit": probe.unit,
@@ -203,6 +240,7 @@ def _score(probe: Probe, tag: str, records: Sequence[Record], anchor: Anchor) ->
         "measured": sum(r["measured"] == "ok" for r in records),
         "event": mean([r["event"] for r in records]),
         "energy": None,
+        "alarms": None,
         "null": anchor.null,
         "ceiling": anchor.ceiling,
         "detectable": anchor.detectable,
@@ -212,16 +250,16 @@ def _score(probe: Probe, tag: str, records: Sequence[Record], anchor: Anchor) ->
         "reason": "",
     }  # fmt: skip
     if not errors:
-        row["reason"] = "no sample is finished yet"
+        made["reason"] = "no sample is finished yet"
     elif not anchor.null > anchor.ceiling:
-        row["reason"] = (
+        made["reason"] = (
             f"the null model ({anchor.null:.3g}) does no worse than the oracle ({anchor.ceiling:.3g})"
         )
     else:
         values = np.array([anchor.value(e) for e in errors])
-        score = skill_score(values, anchor.value(probe.worst), 1.0)
-        row |= {"skill": score.skill, "lo": score.lo, "hi": score.hi, "reason": score.reason}
-    return row
+        told = skill_score(values, anchor.value(worst(instrument, probe)), 1.0)
+        made |= {"skill": told.skill, "lo": told.lo, "hi": told.hi, "reason": told.reason}
+    return made
 
 
 def find_anchor(suite: Suite, probe: Probe, tag: str, view: View) -> Anchor:

@@ -76,14 +76,14 @@ class Worker:
 
     def run(self, unit: Unit) -> dict[str, Any]:
         """Generate and measure what of a unit is not committed yet, and return a summary of its samples."""
-        from wmeval.run.generate import generate
-        from wmeval.run.measure import measure
+        from wmeval.run.instruments import generating, measuring
 
         begun = time.perf_counter()
         probe = registry.load_probe(unit.given)
         if not self.store.has(unit.key):
             if not self.setup.generates:
                 return {"key": unit.key, "samples": []}
+            generate = generating(unit.instrument)
             made = generate(unit, probe, self.model, self.view, self.setup.seed, self.store)
             self.store.commit(unit.key, made)
         # read back what is committed: another process may have been first
@@ -91,6 +91,7 @@ class Worker:
         key = measure_key(unit, probe, self.setup.metrics, generated)
         if not self.store.has(key):
             _limit_threads(self.setup.threads)
+            measure = measuring(unit.instrument)
             judged = measure(unit, probe, self.view, self.setup.metrics, generated, self.store)
             self.store.commit(key, judged)
         return {**told(unit, self.store.read(key)), "seconds": round(time.perf_counter() - begun, 3)}

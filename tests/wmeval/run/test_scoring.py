@@ -136,10 +136,12 @@ def test_no_interval_below_eight():
 
 
 def test_speed_splits_time_inside_and_outside_the_model():
-    one = {"seconds": {"simulate": 1.0, "model": 4.0}, "arms": {"main": {"asked": 8, "prediction": "x"}}}
-    bad = {"seconds": {"model": 2.0}, "arms": {"main": {"asked": 8, "prediction": None}}}
+    arms = {"main": {"asked": 8, "prediction": "x"}}
+    one = {"instrument": "rollout", "seconds": {"simulate": 1.0, "model": 3.0}, "arms": arms}
+    bad = {**one, "seconds": {"model": 2.0}, "arms": {"main": {"asked": 8, "prediction": None}}}
+    scored = {"instrument": "surprise", "seconds": {"model": 1.0}, "arms": arms}
     sessions = [{"wall_s": 3.0}, {"wall_s": 4.0, "workers": 2, "threads": 1, "load_s": 0.5}]
-    told = speed([one, bad], sessions)
+    told = speed([one, bad, scored], sessions)
     assert (told["wall_s"], told["model_s"], told["outside_s"]) == (7.0, 6.0, 4.0)
-    assert told["ms_per_frame"] == pytest.approx(6000 / 8)
+    assert told["ms_per_frame"] == pytest.approx(5000 / 8)  # frames are made by rollouts alone
     assert speed([], [])["ms_per_frame"] is None

@@ -1,0 +1,151 @@
+"""The three ways in which a probe is asked, what each needs of a model, and who does its stages.
+
+The engine knows of an instrument only this: the capabilities that a model must declare, three functions
+(generate, measure, score), and the modules that determine what it measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from wmeval.model import Capability, Card
+from wmeval.probe import Probe
+from wmeval.suite import Instrument
+
+if TYPE_CHECKING:
+    from wmeval.camera import View
+    from wmeval.model import WorldModel
+    from wmeval.references import Reference
+    from wmeval.run.plan import Unit
+    from wmeval.run.store import Store
+    from wmeval.suite import Suite
+
+CONTROL = "control"  # the tag of scenes in which a concept has nothing to do
+NEEDS: Mapping[Instrument, tuple[Capability, ...]] = {
+    "rollout": ("generates",),
+    "imagination": ("imagines", "encodes"),
+    "surprise": ("scores",),
+}
+CONTROLLED: tuple[Instrument, ...] = ("rollout",)  # what control scenes are asked by
+_DOES = {
+    "generates": "generate frames",
+    "imagines": "imagine in latents",
+    "encodes": "encode frames",
+    "scores": "score how surprising frames are",
+}
+_STAGES: Mapping[Instrument, tuple[str, str, str]] = {
+    "rollout": ("wmeval.run.generate", "wmeval.run.measure", "wmeval.run.scoring"),
+    "imagination": ("wmeval.run.imagination",) * 3,
+    "surprise": ("wmeval.run.surprise",) * 3,
+}
+_CODE: Mapping[Instrument, tuple[str, ...]] = {
+    "rollout": ("wmeval.perceive", "wmeval.tracks", "wmeval.probe", "wmeval.run.measure"),
+    "imagination": (
+        "wmeval.perceive", "wmeval.tracks", "wmeval.probe", "wmeval.run.measure", "wmeval.run.imagination",
+    ),
+    "surprise": ("wmeval.twins", "wmeval.measure.surprise", "wmeval.run.surprise"),
+}  # fmt: skip
+
+
+class Generating(Protocol):
+    """Asks the model: from case numbers to what it answered."""
+
+    def __call__(
+        self,
+        unit: Unit,
+        probe: Probe,
+        model: WorldModel | Reference,
+        view: View,
+        run_seed: int,
+        store: Store,
+    ) -> dict[str, Any]:
+        """Return {"stage", "unit", "samples": [...]}; blobs are in the store.
+
+        A sample holds index, case_id, fault (a sentence, or ""), seconds {simulate, render, model}, and
+        arms {name: {status, detail, truth, prediction, shown, asked, ...}} with digests of blobs.
+
+        Raises:
+            EnvironmentFault: the cases drawn here are not the planned ones, or the disk is full.
+        """
+        ...
+
+
+class Measuring(Protocol):
+    """Judges what was answered, without the model."""
+
+    def __call__(
+        self,
+        unit: Unit,
+        probe: Probe,
+        view: View,
+        metrics: Sequence[str],
+        generated: Mapping[str, Any],
+        store: Store,
+    ) -> dict[str, Any]:
+        """Return {"stage", "unit", "samples": [...]}, one row a sample with the keys of `blank`."""
+        ...
+
+
+class Scoring(Protocol):
+    """Sums up the records of one probe and tag."""
+
+    def __call__(
+        self, probe: Probe, tag: str, records: Sequence[Mapping[str, Any]], suite: Suite, view: View
+    ) -> list[dict[str, Any]]:
+        """Return the rows of results.json's scores; more than one where they must not share a table."""
+        ...
+
+
+def generating(instrument: Instrument) -> Generating:
+    """Return the generate stage of an instrument; its module is imported now."""
+    return cast(Generating, import_module(_STAGES[instrument][0]).generate)
+
+
+def measuring(instrument: Instrument) -> Measuring:
+    """Return the measure stage of an instrument; its module is imported now."""
+    return cast(Measuring, import_module(_STAGES[instrument][1]).measure)
+
+
+def scoring(instrument: Instrument) -> Scoring:
+    """Return what turns the records of an instrument into rows of scores; its module is imported now."""
+    return cast(Scoring, import_module(_STAGES[instrument][2]).score)
+
+
+def scoring_module(instrument: Instrument) -> str:
+    """Return the name of the module that `scoring` imports."""
+    return _STAGES[instrument][2]
+
+
+def code(instrument: Instrument) -> tuple[str, ...]:
+    """Return the modules whose source determines what an instrument measures in given answers."""
+    return _CODE[instrument]
+
+
+def lacking(card: Card, instrument: Instrument) -> str:
+    """Return in words what a model cannot do that an instrument needs, or nothing."""
+    wanting = [_DOES[c] for c in NEEDS[instrument] if c not in card.capabilities]
+    return f"the model does not {' or '.join(wanting)}" if wanting else ""
+
+
+def worst(instrument: Instrument, probe: Probe) -> float:
+    """Return the error of a sample that failed: the probe's worst, or for surprise always being wrong."""
+    return 1.0 if instrument == "surprise" else probe.worst
+
+
+def blank(unit: Unit, probe: Probe, shown: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """Return the row of a sample that could not be measured for a reason: the worst error, nothing found."""
+    return {
+        "index": shown["index"], "case_id": shown["case_id"], "status": "failed", "detail": why,
+        "error": worst(unit.instrument, probe), "event": 0.0, "measured": "",
+        "arm": next(iter(shown["arms"]), ""), "found": 0.0, "given_found": None, "implied": {},
+        "evidence": {}, "metrics": {}, "features": None, "arms": {},
+        "seconds": {"perceive": 0.0, "measure": 0.0},
+    }  # fmt: skip
+
+
+def given_up(unit: Unit, probe: Probe, generated: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """Return the record of a measurement that no worker survives: every sample has failed."""
+    rows = [blank(unit, probe, shown, why) for shown in generated["samples"]]
+    return {"stage": "measure", "unit": unit.to_json(), "samples": rows}
