@@ -10,14 +10,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
     *("errors", "seeds", "camera", "scene", "caption", "truth", "tracks", "model", "probe", "metric"),
-    *("suite", "anchor", "stats", "registry"),
+    *("suite", "anchor", "stats", "registry", "promises"),
 }
 WORKSHOPS = {"world", "perceive", "measure"}
 LAYERS = [
     CONTRACTS,
     WORKSHOPS,
-    {"references", "faults", "organisms"},
-    {"calibrate", "calibration", "check", "check_adapter", "doctor", "run", "starter", "trial"},
+    {"references", "faults", "organisms", "disturb"},
+    {"calibrate", "calibration", "check", "check_adapter", "check_cases", "doctor", "run", "starter", "trial"},
     {"report"},
     {"cli"},
 ]
