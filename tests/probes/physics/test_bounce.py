@@ -12,7 +12,8 @@ from wmeval.scene import Scene
 from wmeval.seeds import scene_rng
 from wmeval.truth import Truth
 from wmeval.world import exact_tracks, render, simulate
-from wmeval_probes.physics.bounce import PROBE, Drop, hits, next_apex
+from wmeval_probes.physics.bounce import PROBE, hits, next_apex
+from wmeval_probes.physics.drops import Drop
 from wmeval_probes.physics.veil import same_picture
 
 ASKED = [t for t in PROBE.tags if t != "control"]
