@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import beta, binomtest
+from scipy.stats import beta, binomtest, mannwhitneyu, t
 
-from wmeval.stats import bounded_mean, free_mean, paired_difference, skill_score, wilson
+from wmeval.stats import auroc, bounded_mean, free_mean, paired_difference, share, skill_score, wilson
 
 LOW = -0.5
 FAMILIES = {
@@ -142,14 +142,79 @@ def test_free_interval_mirrors_and_is_students_without_skew() -> None:
     a, b = free_mean(x), free_mean(-x)
     assert (a.lo, a.hi) == (pytest.approx(-b.hi), pytest.approx(-b.lo))
     even = np.array([-3.0, -2, -1, -0.5, 0.5, 1, 2, 3])
-    half = 2.364624 * even.std(ddof=1) / 8**0.5
+    half = t.ppf(1 - 0.025 / 2, 7) * even.std(ddof=1) / 8**0.5  # few values: that of 97.5 %
     assert free_mean(even).hi == pytest.approx(half, rel=1e-5)
+    many = np.tile(even, 8)
+    assert free_mean(many).hi == pytest.approx(t.ppf(0.975, 63) * many.std(ddof=1) / 8, rel=1e-5)
 
 
 def test_equal_values_without_bounds_have_no_interval() -> None:
     told = free_mean([2.0] * 20)
     assert told.lo is None
     assert "equal" in told.reason
+
+
+@pytest.mark.parametrize(
+    ("n", "zeros", "made"), [(8, 4, True), (8, 5, False), (64, 56, True), (64, 57, False)]
+)
+def test_values_that_pile_up_without_bounds_have_no_interval(n, zeros, made) -> None:
+    told = free_mean(np.append(np.zeros(zeros), np.arange(1.0, n - zeros + 1)))
+    assert (told.lo is not None) == made
+    assert made or told.reason.startswith(f"{zeros} of {n} values are equal")
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 8), (1, 16), (8, 8), (30, 64)])
+def test_shares_are_exact(k, n) -> None:
+    exact = binomtest(k, n).proportion_ci(0.95, method="exact")
+    told = share(k, n)
+    assert (told.mean, told.lo, told.hi) == (k / n, pytest.approx(exact.low), pytest.approx(exact.high))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(8, 30), st.integers(1, 3), st.integers(0, 10**6))
+def test_auroc_is_mann_and_whitneys_and_minds_no_order(n, k, seed) -> None:
+    rng = np.random.default_rng(seed)
+    p, q = rng.integers(0, 9, (n, k)), rng.integers(0, 12, (n, k))
+    told = auroc(p, q)
+    u = mannwhitneyu(q.ravel(), p.ravel()).statistic
+    assert told.mean == pytest.approx(u / (n * k) ** 2)
+    assert 0 <= told.lo <= told.mean <= told.hi <= 1
+    back = auroc(q[::-1], p[::-1])
+    expected = [1 - told.mean, 1 - told.hi, 1 - told.lo]
+    assert [back.mean, back.lo, back.hi] == pytest.approx(expected, abs=1e-6)
+
+
+def placed(rng, n, rate):
+    """Clips of which a share `rate` of cases is judged the wrong way round: AUROC (1 - rate)^2."""
+    wrong = rng.random(n) < rate
+    p = rng.normal(0, 1, n) + np.where(wrong, 40, 0)
+    return p, rng.normal(20, 1, n) - np.where(wrong, 40, 0)
+
+
+@pytest.mark.parametrize("n", [8, 16, 32, 64])
+@pytest.mark.parametrize("rate", [0.03, 0.1])
+def test_auroc_covers_at_its_ceiling_and_delongs_does_not(n, rate) -> None:
+    rng, hits, delong = np.random.default_rng(n), 0, 0
+    true = (1 - rate) ** 2
+    for _ in range(150):
+        told = auroc(*placed(rng, n, rate))
+        hits += told.lo <= true <= told.hi
+        delong += told.mean < 1  # its standard error is 0 where every clip is on its side
+    assert hits >= 0.93 * 150 - 6
+    if n * rate < 1:
+        assert delong < 0.93 * 150 - 6
+
+
+def test_auroc_draws_cases_and_not_clips() -> None:
+    rng = np.random.default_rng(3)
+    p, q = rng.normal(0, 1, (16, 1)), rng.normal(1, 1, (16, 1))
+    one, copied = auroc(p, q), auroc(np.repeat(p, 8, axis=1), np.repeat(q, 8, axis=1))
+    assert (copied.lo, copied.hi) == (pytest.approx(one.lo), pytest.approx(one.hi))
+    with pytest.raises(ValueError, match="8 and 9 cases"):
+        auroc([0.0] * 8, [0.0] * 9)
+    with pytest.raises(ValueError, match="NaN"):
+        auroc([float("nan")] * 8, [0.0] * 8)
+    assert auroc([0.0] * 7, [1.0] * 7).reason == "n = 7: no interval below n = 8"
 
 
 def test_paired_differences() -> None:
@@ -173,5 +238,6 @@ def test_mistakes_are_told() -> None:
         bounded_mean([0.5] * 8 + [1.5], 0, 1)
     with pytest.raises(ValueError, match="NaN"):
         free_mean([1.0, float("nan")])
-    with pytest.raises(ValueError, match="between 0 and n"):
-        wilson(9, 8)
+    for of in (wilson, share):
+        with pytest.raises(ValueError, match="between 0 and n"):
+            of(9, 8)
