@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from wmeval import promises
 from wmeval.anchor import Anchor
 from wmeval.camera import View
 from wmeval.errors import UsageError
@@ -167,18 +168,24 @@ def reference_row(anchor: Anchor, probe: Probe, rows: Sequence[Row], name: str) 
 
 
 def try_case(probe: Probe, job: Job) -> Row:
-    """Return what each reference and each violation of one case is worth."""
+    """Return what each reference and each violation of one case is worth.
+
+    Raises:
+        ProbeFault: a function of the probe broke its promise; the sentence names the case.
+    """
     from wmeval.trial import prepare
 
-    trial = prepare(probe, probe.case(scene_rng(job.split, probe.key, job.tag, job.index), job.tag), job.view)
     row = {}
-    for name in job.references:
-        told = trial.reference(name)
-        row[name] = (told.error, told.event, told.found)
-    for strength in job.strengths:
-        rng = scene_rng(job.split, probe.key, f"{job.tag}|violate {strength:g}", job.index)
-        told = trial.violated(strength, rng)
-        row[f"{strength:g}"] = (told.error, told.event, told.found)
+    with promises.on(f"case {job.index} ({job.split}, {job.tag})"):
+        case = promises.drawn(probe, scene_rng(job.split, probe.key, job.tag, job.index), job.tag)
+        trial = prepare(probe, case, job.view)
+        for name in job.references:
+            told = trial.reference(name)
+            row[name] = (told.error, told.event, told.found)
+        for strength in job.strengths:
+            rng = scene_rng(job.split, probe.key, f"{job.tag}|violate {strength:g}", job.index)
+            told = trial.violated(strength, rng)
+            row[f"{strength:g}"] = (told.error, told.event, told.found)
     return row
 
 

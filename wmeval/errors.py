@@ -40,3 +40,23 @@ class Interrupted(WmevalError):
     """The run was asked to stop; what was finished is kept, and the sentence says how to continue."""
 
     exit_code = 130
+
+
+class ProbeFault(WmevalError):
+    """A function of a probe broke its promise: where it stands, which it is, on which case, and the mend."""
+
+    def __init__(self, where: str, function: str, what: str, case: str = "") -> None:
+        super().__init__(where, function, what, case)
+        self.where, self.function, self.what, self.case = where, function, what, case
+
+    def __str__(self) -> str:
+        """Return the sentence.
+
+        >>> print(ProbeFault("mine.py:12", "measure", "returned None", "case 3 (dev, iid)"))
+        mine.py:12, `measure` on case 3 (dev, iid): returned None
+        """
+        return f"{self.where}, `{self.function}`{self.case and f' on {self.case}'}: {self.what}"
+
+    def on(self, case: str) -> ProbeFault:
+        """Return the fault with the case on which it happened, unless it knows that already."""
+        return ProbeFault(self.where, self.function, self.what, self.case or case)

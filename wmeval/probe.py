@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from wmeval import promises
 from wmeval.scene import Case, Scene
 from wmeval.tracks import Tracks
 from wmeval.truth import Truth
@@ -95,24 +96,14 @@ class Probe:
         so that a model in which nothing happens does not win by doing nothing wrong.
 
         Raises:
-            ValueError: the probe returned a NaN or negative error, or s outside [0, 1].
+            ProbeFault: a function of the probe raised, or broke its promise (see wmeval.promises).
         """
-        single = list(truths) == ["main"]
-        happened = self.event(tracks["main"], truths["main"]) if single else self.event(tracks, truths)
-        measured = self.measure(tracks["main"], truths["main"]) if single else self.measure(tracks, truths)
-        shares = {"main": happened} if single else dict(happened)
-        arms = {"main": measured} if single else dict(measured)
-        errors = {}
-        for arm, m in arms.items():
-            s = float(shares[arm])
-            if not 0.0 <= s <= 1.0:
-                raise ValueError(f"{self.key}: event returned {s} on arm {arm!r}; expected 0 to 1")
-            if not m.error >= 0.0:
-                raise ValueError(f"{self.key}: measure returned error {m.error} on arm {arm!r}; "
-                                 "expected a number >= 0 (what cannot be found is `worst`)")  # fmt: skip
-            errors[arm] = s * min(m.error, self.worst) + (1 - s) * self.worst
+        shares, arms = promises.happened(self, tracks, truths), promises.measured(self, tracks, truths)
+        errors = {
+            a: shares[a] * min(m.error, self.worst) + (1 - shares[a]) * self.worst for a, m in arms.items()
+        }
         hardest = max(errors, key=lambda a: errors[a])
-        return Judgement(errors[hardest], float(shares[hardest]), arms[hardest], hardest)
+        return Judgement(errors[hardest], shares[hardest], arms[hardest], hardest)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wmeval import promises
 from wmeval.camera import View
 from wmeval.perceive import track
 from wmeval.probe import Probe
@@ -62,10 +63,7 @@ class Trial:
 
     def violated(self, strength: float, rng: np.random.Generator) -> Outcome:
         """Return what the truth violated by `strength` is worth, measured against the lawful truth."""
-        single = list(self.truths) == ["main"]
-        given = self.truths["main"] if single else self.truths
-        made = self.probe.violate(given, strength, rng)
-        broken = {"main": made} if single else made
+        broken = promises.violated(self.probe, self.truths, strength, rng)
         videos = {
             arm: np.concatenate([self.frames[arm][: self._split(arm)[0]], self._draw(broken[arm])])
             for arm in self.truths
@@ -108,11 +106,16 @@ class Trial:
 
 
 def prepare(probe: Probe, case: Case, view: View, *, futures: int | None = None) -> Trial:
-    """Return the trial of a case: simulated and drawn up to the probe's horizon."""
+    """Return the trial of a case: simulated and drawn up to the probe's horizon.
+
+    Raises:
+        ProbeFault: the case is one that cannot be simulated or drawn.
+    """
     count = probe.futures if futures is None else futures
-    truths = {arm: simulate(scene, futures=count) for arm, scene in case.arms.items()}
     frames = {}
-    for arm, truth in truths.items():
-        times = np.concatenate(frame_split(truth.scene, view, probe.horizon_s))
-        frames[arm] = render(truth, view, times).frames
+    with promises.blamed(probe, "case", "its scene cannot be simulated and drawn"):
+        truths = {arm: simulate(scene, futures=count) for arm, scene in case.arms.items()}
+        for arm, truth in truths.items():
+            times = np.concatenate(frame_split(truth.scene, view, probe.horizon_s))
+            frames[arm] = render(truth, view, times).frames
     return Trial(probe, case, view, truths, frames)

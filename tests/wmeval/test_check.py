@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from wmeval import check
+from wmeval import check, check_cases
 from wmeval.calibration import Job
 from wmeval.check import check_probe
 from wmeval.errors import UsageError
@@ -16,6 +16,7 @@ from wmeval.registry import load_probe
 from wmeval_probes.physics.gravity import PROBE
 
 Errors = dict[str, float]
+SPENT = ("simulate", "draw", "perceive and measure", "frames")
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Errors], None]:
             return [{k: (v * rng.uniform(0.9, 1.0), 1.0, 1.0) for k, v in told.items()} for _ in jobs]
 
         monkeypatch.setattr(check, "run_jobs", rows)
-        monkeypatch.setattr(check, "CLOSE", 3)
+        monkeypatch.setattr(check_cases, "CLOSE", 3)
+        monkeypatch.setattr(check, "_seconds", lambda *_: dict.fromkeys(SPENT, 0.01))
 
     return answer
 
