@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wmeval.cli.options import CountOr, as_json, device, print_json, processes, settings
+from wmeval.cli.options import CountOr, as_json, device, out, print_json, processes, settings
 
 if TYPE_CHECKING:
     from wmeval.check_adapter import Finding
@@ -23,14 +24,23 @@ def command() -> None:
 @click.option("--n", default=40, show_default=True, type=click.IntRange(20), help="Development scenes.")
 @click.option("--tag", metavar="TAG", help="Which scenes.  [default: the probe's first]")
 @click.option("--workers", type=CountOr("auto"), default="auto", show_default=True, help="Processes.")
+@out("Write the page there too, as Markdown.")
 @as_json
-def probe(name: str, n: int, tag: str | None, workers: int | str, as_json: bool) -> int:
+def probe(name: str, n: int, tag: str | None, workers: int | str, out: Path | None, as_json: bool) -> int:
     """Check that a probe sees what it is for: the truth passes, nulls do not, violations are detected."""
     from wmeval import registry
     from wmeval.check import check_probe
+    from wmeval.report import checked
+    from wmeval.run.store import plain
 
     found = check_probe(registry.load_probe(name), n, tag=tag, workers=processes(workers))
-    _print(found.findings, as_json)
+    if out is not None:
+        out.write_text(checked.markdown(found))
+    if as_json:
+        print_json(plain(found.to_json()))
+    else:
+        for ok, line in checked.text(found):
+            click.echo(line if ok is None else f"{_mark(ok)}  {line}")
     return 0 if found.ok else 1
 
 
@@ -52,10 +62,14 @@ def adapter(name: str, weights: str | None, options: Mapping[str, str], device: 
 def _print(findings: Iterable[Finding], as_json: bool) -> None:
     from dataclasses import asdict
 
-    rows = [asdict(f) for f in findings]
+    from wmeval.report.checked import sentence
+
     if as_json:
-        print_json(rows)
+        print_json([asdict(f) for f in findings])
         return
-    for row in rows:
-        mark = click.style("ok   ", fg="green") if row["ok"] else click.style("wrong", fg="red", bold=True)
-        click.echo(f"{mark}  {row['name']:24} {'' if row['sentence'] == 'ok' else row['sentence']}".rstrip())
+    for finding in findings:
+        click.echo(f"{_mark(finding.ok)}  {sentence(finding)}")
+
+
+def _mark(ok: bool) -> str:
+    return click.style("ok   ", fg="green") if ok else click.style("wrong", fg="red", bold=True)

@@ -5,11 +5,13 @@ to mend. Units are metres, seconds, kilograms; x points right, y away from the c
 sees x from -2.2 to 2.2 and z from -0.3 to 4.1 in the plane y = 0.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from wmeval import Case, Measurement, Probe, Scene, Tracks, Truth
 from wmeval.caption import caption
-from wmeval.scene import ball, floor, side_camera
+from wmeval.scene import Push, ball, floor, side_camera
 from wmeval.world import resume
 
 
@@ -47,12 +49,13 @@ def measure(tracks: Tracks, truth: Truth) -> Measurement:
 
 # 4. Make it wrong on purpose, by a stated amount, and simulate on from there. 0 returns the truth itself.
 def violate(truth: Truth, strength: float, rng: np.random.Generator) -> Truth:
-    """Return the truth in which the ball is pushed sideways by `strength` [m/s] at the cut."""
+    """Return the truth in which the ball is kicked sideways by `strength` [m/s] at the cut."""
     if strength == 0:
         return truth
-    kick = np.array([strength * rng.choice([-1.0, 1.0]), 0.0, 0.0])
-    velocity = truth.velocity_at(np.array([truth.scene.cut_s]))[0, 0]
-    return resume(truth, truth.scene.cut_s, velocity={"ball": velocity + kick})
+    scene, at = truth.scene, truth.scene.cut_s
+    impulse = scene["ball"].mass * strength * rng.choice([-1.0, 1.0])
+    kick = Push("ball", at, at, impulse=(impulse, 0.0, 0.0))
+    return resume(truth, at, laws=replace(scene, pushes=(kick,)))
 
 
 PROBE = Probe(
