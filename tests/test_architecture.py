@@ -16,8 +16,8 @@ WORKSHOPS = {"world", "perceive", "measure"}
 LAYERS = [
     CONTRACTS,
     WORKSHOPS,
-    {"references", "faults", "organisms", "disturb"},
-    {"calibrate", "calibration", "check", "check_adapter", "check_cases", "doctor", "run", "starter", "trial"},
+    {"references", "faults", "organisms", "disturb", "twins"},
+    {"audit", "calibrate", "calibration", "check", "check_adapter", "check_cases", "doctor", "run", "starter", "trial"},
     {"report"},
     {"cli"},
 ]

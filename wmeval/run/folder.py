@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wmeval.anchor import Anchor
 from wmeval.camera import View
+from wmeval.run.instruments import failed
 from wmeval.run.plan import Plan, Unit, draw, measure_key
 from wmeval.run.store import Store, read_json
 from wmeval.tracks import Tracks
@@ -188,7 +189,7 @@ class Run:
             "state": state,
             "units": f"{measured} of {len(units)}",
             "samples": f"{len(rows)} of {sum(len(u.indices) for u in units)}",
-            "failed": sum(r["status"] != "ok" for r in rows),
+            "failed": sum(map(failed, rows)),
             "partial": self.manifest["partial"],
             "nondeterminism": len(self.store.events("nondeterminism")),
             "continue": "" if complete and scored else request.command(self.path),

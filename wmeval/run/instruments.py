@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wmeval.run.store import Store
     from wmeval.suite import Suite
 
+UNASKED = "unasked"  # the status of what the probe could not ask, which is no failure of the model
 CONTROL = "control"  # the tag of scenes in which a concept has nothing to do
 NEEDS: Mapping[Instrument, tuple[Capability, ...]] = {
     "rollout": ("generates",),
@@ -132,6 +133,11 @@ def lacking(card: Card, instrument: Instrument) -> str:
 def worst(instrument: Instrument, probe: Probe) -> float:
     """Return the error of a sample that failed: the probe's worst, or for surprise always being wrong."""
     return 1.0 if instrument == "surprise" else probe.worst
+
+
+def failed(record: Mapping[str, Any]) -> bool:
+    """Return whether a record or row is of a sample that went wrong: it counts with the worst error."""
+    return record["status"] not in ("ok", UNASKED)
 
 
 def blank(unit: Unit, probe: Probe, shown: Mapping[str, Any], why: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from wmeval.run.instruments import UNASKED, failed
+
 
 @dataclass(frozen=True)
 class Running:
@@ -54,8 +56,10 @@ class Tally:
     ) -> None:
         """Count the samples of a unit; `skill` is known only where an anchor is stored."""
         for row in rows:
+            if row["status"] == UNASKED:
+                continue
             old = self.scores.get(probe, Running(0, 0.0, None, 0))
-            bad = row["status"] != "ok"
+            bad = failed(row)
             mean = (old.error * old.n + row["error"]) / (old.n + 1)
             self.scores[probe] = Running(old.n + 1, mean, skill(mean) if skill else None, old.failed + bad)
             self.failed += bad

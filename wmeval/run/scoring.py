@@ -18,13 +18,14 @@ from wmeval.camera import View
 from wmeval.metric import SetMetric
 from wmeval.probe import Measurement, Probe
 from wmeval.run.code import source_digest
+from wmeval.run.energy import energy
 from wmeval.run.folder import Run
-from wmeval.run.instruments import CONTROL, scoring, scoring_module, worst
+from wmeval.run.instruments import CONTROL, failed, scoring, scoring_module, worst
 from wmeval.run.plan import SCHEMA, Plan, measure_key
 from wmeval.run.progress import Progress
 from wmeval.run.store import Store, plain
 from wmeval.seeds import digest
-from wmeval.stats import MIN_N, free_mean, skill_score, wilson
+from wmeval.stats import MIN_N, bounded_mean, free_mean, skill_score
 from wmeval.suite import Instrument, Suite
 
 Record = Mapping[str, Any]
@@ -46,7 +47,10 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
         probe, instrument, tag = probes[key[0]], key[1], key[2]
         if instrument == "rollout" and stored_anchor(suite, probe, anchor_tag(probe, tag), view) is None:
             tell(Progress("anchors", message=f"no stored anchor fits {probe.key} at this view; making one"))
-        scores += scoring(instrument)(probe, tag, groups[key], suite, view)
+        made = scoring(instrument)(probe, tag, groups[key], suite, view)
+        if instrument == "rollout":
+            made = [{**row, **energy(run, probe, groups[key])} for row in made]
+        scores += made
     results = {
         "schema": SCHEMA,
         "inputs": inputs_digest(run.store, plan),
@@ -62,7 +66,7 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
         "complete": len(records) == plan.samples,
         "partial": plan.partial,
         "samples": plan.samples,
-        "failed": sum(r["status"] != "ok" for r in records),
+        "failed": sum(map(failed, records)),
         "nondeterminism": len(run.store.events("nondeterminism")),
         "scores": scores,
         "fidelity": fidelity(plan, records, run.store),
@@ -88,6 +92,7 @@ def inputs_digest(store: Store, plan: Plan) -> str:
             key = measure_key(unit, registry.load_probe(unit.given), plan.metrics, store.read(unit.key))
             keys.append([unit.key, key, store.has(key)])
     homes = sorted({scoring_module(u.instrument) for u in plan.units} | {"wmeval.run.scoring"})
+    homes += ["wmeval.run.energy", "wmeval.measure.energy"]
     code = source_digest(*homes, "wmeval.stats", "wmeval.anchor", "wmeval.calibrate")
     return digest([keys, plan.to_json()["na"], plan.partial, code, _anchors_digest(plan.suite)])
 
@@ -146,7 +151,7 @@ def median_interval(values: Sequence[float]) -> tuple[float | None, float | None
 
 
 def fidelity(plan: Plan, records: Sequence[Record], store: Store) -> list[dict[str, Any]]:
-    """Return a row a metric and tag: value, lo, hi, n (clips), reason, curve over predicted frames."""
+    """Return a row a metric and tag: value, lo, hi, n (cases), reason, curve over predicted frames."""
     rows = []
     shown = [r for r in records if r["instrument"] == "rollout" and r["tag"] != CONTROL]
     for tag in dict.fromkeys(r["tag"] for r in shown):
@@ -203,8 +208,10 @@ def score(
     anchor = find_anchor(suite, probe, anchor_tag(probe, tag), view)
     made = row(probe, "rollout", tag, records, anchor)
     if tag == CONTROL:
-        alarms = sum(r["error"] > anchor.ceiling for r in records)
-        told = wilson(alarms, len(records))
+        cases: dict[str, list[bool]] = defaultdict(list)
+        for record in records:
+            cases[record["case_id"]].append(record["error"] > anchor.ceiling)
+        told = bounded_mean([float(np.mean(c)) for c in cases.values()], 0.0, 1.0)
         made |= {
             "alarms": told.mean, "lo": told.lo, "hi": told.hi, "skill": None, "null": None, "rows": {},
             "reason": "control scenes count as false alarms, never in skill",
@@ -234,7 +241,7 @@ def row(
         "error": mean(errors),
         "unit": probe.unit,
         "n": len(errors),
-        "failed": sum(r["status"] != "ok" for r in records),
+        "failed": sum(map(failed, records)),
         "found": mean([r["found"] for r in records if r["found"] is not None]),
         "given_found": mean([r["given_found"] for r in records if r["given_found"] is not None]),
         "measured": sum(r["measured"] == "ok" for r in records),
@@ -285,7 +292,6 @@ def mean(values: Iterable[float]) -> float | None:
 
 def _of_clips(name: str, records: Sequence[Record]) -> dict[str, Any]:
     cells = [r["metrics"][name] for r in records]
-    values = [c["mean"] for c in cells if c["mean"] is not None]
     reasons = list(dict.fromkeys(c["reason"] for c in cells if c["reason"]))
     longest = max((len(c["curve"]) for c in cells), default=0)
     curve, counts = [], []
@@ -293,13 +299,17 @@ def _of_clips(name: str, records: Sequence[Record]) -> dict[str, Any]:
         at = [c["curve"][t] for c in cells if t < len(c["curve"]) and c["curve"][t] is not None]
         curve.append(mean(at))
         counts.append(len(at))
-    interval = free_mean(values)
+    cases: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for record, cell in zip(records, cells, strict=True):
+        if cell["mean"] is not None:
+            cases[record["probe"], record["case_id"]].append(cell["mean"])
+    told = free_mean([float(np.mean(c)) for c in cases.values()])  # cases, not their replicates, vary freely
     return {
-        "value": mean(values),
-        "lo": interval.lo,
-        "hi": interval.hi,
-        "n": len(values),
-        "reason": reasons[0] if reasons else "" if values else "no clip was predicted",
+        "value": told.mean if cases else None,
+        "lo": told.lo,
+        "hi": told.hi,
+        "n": told.n,
+        "reason": reasons[0] if reasons else "" if cases else "no clip was predicted",
         "curve": curve,
         "curve_n": counts,
     }
