@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,9 @@ from wmeval.camera import View
 from wmeval.errors import UsageError
 from wmeval.probe import Probe
 from wmeval.seeds import Split, scene_rng
+
+if TYPE_CHECKING:
+    from wmeval.trial import Eye
 
 REFERENCE_ROWS = ("oracle", "freeze", "vanish", "blur", "linear", "noise")
 DETECTED = 0.8  # of the violated scenes: from there a strength is seen
@@ -167,8 +170,8 @@ def reference_row(anchor: Anchor, probe: Probe, rows: Sequence[Row], name: str) 
     return {**row, "found": float(known.mean()) if len(known) else None, "n": len(errors)}
 
 
-def try_case(probe: Probe, job: Job) -> Row:
-    """Return what each reference and each violation of one case is worth.
+def try_case(probe: Probe, job: Job, eye: Eye | None = None) -> Row:
+    """Return what each reference and each violation of one case is worth to an eye (default: perception).
 
     Raises:
         ProbeFault: a function of the probe broke its promise; the sentence names the case.
@@ -178,7 +181,7 @@ def try_case(probe: Probe, job: Job) -> Row:
     row = {}
     with promises.on(f"case {job.index} ({job.split}, {job.tag})"):
         case = promises.drawn(probe, scene_rng(job.split, probe.key, job.tag, job.index), job.tag)
-        trial = prepare(probe, case, job.view)
+        trial = prepare(probe, case, job.view, eye=eye)
         for name in job.references:
             told = trial.reference(name)
             row[name] = (told.error, told.event, told.found)

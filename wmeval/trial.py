@@ -6,7 +6,7 @@ what comes out tells what the instrument can see.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +18,14 @@ from wmeval.perceive import track
 from wmeval.probe import Probe
 from wmeval.references import REFERENCES
 from wmeval.run.measure import SEEN_SHARE, on_grid
-from wmeval.scene import Case
+from wmeval.scene import Case, Scene
 from wmeval.seeds import sample_seed
 from wmeval.tracks import Tracks
 from wmeval.truth import Truth
 from wmeval.world import exact_tracks, frame_split, render, simulate, visibility
 
 Frames = NDArray[np.uint8]
+Eye = Callable[[Frames, Scene, View, NDArray[np.float64]], Tracks]  # of a whole video at its times
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trial:
-    """A case with its truths and their pictures at one View."""
+    """A case with its truths and their pictures at one View; `eye` makes Tracks of a video."""
 
     probe: Probe
     case: Case
     view: View
     truths: Mapping[str, Truth]
     frames: Mapping[str, Frames]  # all frames of each arm
+    eye: Eye = track
 
     def reference(self, name: str) -> Outcome:
         """Return what a reference's continuation is worth. Its noise is fixed by the case."""
@@ -79,7 +81,7 @@ class Trial:
             times = self.view.frame_times(scene.duration_s)[: len(video)]
             keep = np.zeros(len(times), np.bool_)
             keep[on_grid(times)] = True
-            tracks[arm] = track(video, scene, self.view, times).part(keep)
+            tracks[arm] = self.eye(video, scene, self.view, times).part(keep)
             asked = tracks[arm].after(scene.cut_s)
             visible = visibility(truth, asked.times) >= SEEN_SHARE
             found, due = found + int((asked.found & visible).sum()), due + int(visible.sum())
@@ -105,8 +107,10 @@ class Trial:
         return render(truth, self.view, frame_split(truth.scene, self.view, self.probe.horizon_s)[1]).frames
 
 
-def prepare(probe: Probe, case: Case, view: View, *, futures: int | None = None) -> Trial:
-    """Return the trial of a case: simulated and drawn up to the probe's horizon.
+def prepare(
+    probe: Probe, case: Case, view: View, *, futures: int | None = None, eye: Eye | None = None
+) -> Trial:
+    """Return the trial of a case: simulated, drawn up to the probe's horizon, seen by an eye (perception).
 
     Raises:
         ProbeFault: the case is one that cannot be simulated or drawn.
@@ -118,4 +122,4 @@ def prepare(probe: Probe, case: Case, view: View, *, futures: int | None = None)
         for arm, truth in truths.items():
             times = np.concatenate(frame_split(truth.scene, view, probe.horizon_s))
             frames[arm] = render(truth, view, times).frames
-    return Trial(probe, case, view, truths, frames)
+    return Trial(probe, case, view, truths, frames, eye or track)
