@@ -1,4 +1,4 @@
-"""`wmeval compare RUN RUN...`: paired differences from the first run, and a gate for CI."""
+"""`wmeval compare RUN RUN...`: paired differences from the first run, ranks of all, and a gate for CI."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from wmeval.cli.options import as_json, print_json
 @click.option("--gate", is_flag=True, help="Exit with 1 where a run is worse than the first beyond chance.")
 @as_json
 def command(runs: tuple[Path, ...], gate: bool, as_json: bool) -> int:
-    """Compare runs with the first one, paired on the scenes that both answered."""
-    from wmeval.report.compare import as_rows, compare, compare_metrics, notes
+    """Compare runs with the first one, paired on the scenes that they share.
+
+    Better and worse are said beyond chance over the whole table (Holm). Runs whose ranks overlap are tied.
+    """
+    from wmeval.report.compare import compare
     from wmeval.run import Run
 
-    given = [Run(path) for path in runs]
-    rows, metrics = compare(given), compare_metrics(given)
+    told = compare([Run(path) for path in runs])
     if as_json:
-        print_json({"differences": as_rows(rows), "metrics": as_rows(metrics), "notes": notes(given)})
+        print_json(told.to_json())
     else:
-        from wmeval.report.table import differences
+        from wmeval.report.contest import differences, ranks
 
-        differences(rows)
-        differences(metrics, what=("metric", "mean"))
-        for note in notes(given):
+        differences(told.differences)
+        differences(told.metrics, what=("metric", "mean"))
+        ranks(told.ranks)
+        for note in told.notes:
             click.echo(f"note: {note}")
-    return 1 if gate and any(row.worse for row in rows) else 0
+    return 1 if gate and any(row.worse for row in told.differences) else 0

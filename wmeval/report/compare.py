@@ -1,21 +1,24 @@
-"""Runs against the first of them, paired: the difference on scenes that both answered, with its interval.
+"""Runs against one another, paired: differences on the scenes that they share, and the ranks these allow.
 
 Two intervals that overlap say little of a difference on the same scenes; the difference of each scene does.
+A verdict holds for the table as a whole: p-values are corrected by Holm for all rows, so that a model that is
+as good as the first is called worse anywhere in one comparison of twenty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from wmeval.chance import holm, paired_p, rank_ranges
 from wmeval.errors import UsageError
 from wmeval.report.read import measured
 from wmeval.run import Run
 from wmeval.run.instruments import worst
-from wmeval.stats import paired_difference
+from wmeval.stats import LEVEL, MIN_N, paired_difference
 
 Key = tuple[str, str, str]  # probe@version, instrument, tag
 
@@ -25,6 +28,7 @@ class Difference:
     """How much more `other` has than `base` of one thing, over the n cases of both.
 
     The thing is the skill of a probe, or the mean of a metric over clips (then `probe` is its name).
+    `p` is that of this row alone, as its interval is; `p_holm` is corrected for all rows, and decides.
     """
 
     probe: str
@@ -40,69 +44,197 @@ class Difference:
     other_skill: float | None
     reason: str = ""
     higher: bool = True  # whether more of it is better
+    p: float | None = None
+    p_holm: float | None = None
 
     @property
     def worse(self) -> bool:
-        """Whether the interval says that `other` does worse."""
+        """Whether `other` does worse, beyond what chance explains in a table of so many rows."""
         return self._beyond(not self.higher)
 
     @property
     def better(self) -> bool:
-        """Whether the interval says that `other` does better."""
+        """Whether `other` does better, beyond what chance explains in a table of so many rows."""
         return self._beyond(self.higher)
 
     def _beyond(self, above: bool) -> bool:
-        end = self.lo if above else self.hi
-        return end is not None and (end > 0 if above else end < 0)
+        if self.p_holm is None or self.difference is None or self.p_holm > 1 - LEVEL:
+            return False
+        return self.difference > 0 if above else self.difference < 0
 
 
-def compare(runs: Sequence[Run]) -> list[Difference]:
-    """Return the differences of every later run from the first, in the order of its probes.
+@dataclass(frozen=True)
+class Rank:
+    """The ranks (1 is best) that a run may have in one row, among all runs on the n cases of all."""
+
+    probe: str
+    instrument: str
+    tag: str
+    run: str  # folder
+    mean: float  # skill of the shared cases, before it is clipped
+    best: int
+    worst: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every later run against the first one in skills and metrics, the ranks of all, and what to mind."""
+
+    differences: list[Difference]
+    metrics: list[Difference]
+    ranks: list[Rank]
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON values."""
+        rows = {"differences": self.differences, "metrics": self.metrics}
+        told: dict[str, Any] = {k: [{**asdict(d), "worse": d.worse} for d in v] for k, v in rows.items()}
+        return {**told, "ranks": [asdict(r) for r in self.ranks], "notes": self.notes}
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What one run says of each case."""
+
+    path: str
+    values: Mapping[Key, Mapping[str, float]]  # unclipped skill, the mean over replicates
+    metrics: Mapping[str, Mapping[str, float]]  # name -> probe, tag and case -> mean over frames, replicates
+    scores: Mapping[Key, Mapping[str, Any]]
+    lowest: Callable[[Key], float]  # the skill that a case has at the worst error
+
+
+def compare(runs: Sequence[Run]) -> Comparison:
+    """Return what later runs do otherwise than the first, in the order of its probes.
 
     Raises:
-        UsageError: fewer than two runs, one that is not scored, or runs without a probe in common.
+        UsageError: fewer than two runs, one that is not scored, or runs that cannot be paired: of other
+            suites, views, versions of a probe, or scored against other anchors.
     """
     if len(runs) < 2:
         raise UsageError(f"compare was given {len(runs)} run; expected a first one and one or more others")
-    base, *others = runs
-    first = _values(base)
-    rows = [row for other in others for row in _differences(base, first, other)]
+    _check_same(runs)
+    base, *others = answers = [_answers(run) for run in runs]
+    _check_anchors(answers)
+    rows = [row for other in others for row in _differences(base, other)]
     if not rows:
-        raise UsageError("the runs have no probe of the same version and tag in common")
+        raise UsageError(
+            f"{base.path} and the others share no probe and tag, so nothing can be paired; "
+            "run them with the same --suite or --probe"
+        )
+    told = _notes(runs)
+    if not any(row.p is not None for row in rows):
+        told.append(f"no row has {MIN_N} cases in common, so nothing can be told apart, nor stop a gate")
+    metrics = [row for other in others for row in _metrics(base, other)]
+    return Comparison(_corrected(rows), _corrected(metrics), _ranks(answers), told)
+
+
+def _check_same(runs: Sequence[Run]) -> None:
+    base, *others = runs
+    first = {p.partition("@")[0]: p for p in (u.probe for u in base.units)}
+    for other in others:
+        for what in ("suite", "view"):
+            one, two = base.manifest[what], other.manifest[what]
+            if one != two:
+                raise UsageError(
+                    f"{base.path} is of {what} {_words(one)} and {other.path} of {_words(two)}; only runs on "
+                    f"the same {what} can be paired: run one of them again with the other's"
+                )
+        for key in dict.fromkeys(u.probe for u in other.units):
+            of = first.get(key.partition("@")[0], key)
+            if of != key:
+                raise UsageError(
+                    f"{base.path} answers {of} and {other.path} {key}, whose scenes are others; "
+                    "run the older one again, and compare then"
+                )
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        rest = ", ".join(f"{k} {v}" for k, v in value.items() if k not in ("width", "height", "fps"))
+        return f"{value['width']} x {value['height']} px at {value['fps']:g} fps ({rest})"
+    return str(value)
+
+
+def _check_anchors(answers: Sequence[_Answers]) -> None:
+    base, *others = answers
+    for other in others:
+        for key in base.scores.keys() & other.scores.keys():
+            one, two = ([s[key][k] for k in ("null", "ceiling")] for s in (base.scores, other.scores))
+            if one != two:
+                raise UsageError(
+                    f"{base.path} and {other.path} were scored against other anchors of {key[0]} "
+                    f"({one} and {two}: null, ceiling); `wmeval score RUN` scores each again with what is "
+                    "stored now"
+                )
+
+
+def _differences(base: _Answers, other: _Answers) -> list[Difference]:
+    rows = []
+    for key, before in base.values.items():
+        after = other.values.get(key)
+        if after is None:
+            continue
+        shared = sorted(before.keys() & after.keys())
+        bounds = (min(base.lowest(key), other.lowest(key)), 1.0)
+        pair = [after[c] for c in shared], [before[c] for c in shared]
+        told = paired_difference(*pair, bounds=bounds)
+        whole = len(shared) == len(before) == len(after)
+        reason = told.reason or ("" if whole else "not all cases are shared")
+        rows.append(
+            Difference(
+                *key, base.path, other.path, told.mean if shared else None, told.lo, told.hi, len(shared),
+                base.scores[key]["skill"], other.scores[key]["skill"], reason,
+                p=paired_p(*pair, bounds=bounds),
+            )
+        )  # fmt: skip
     return rows
 
 
-def compare_metrics(runs: Sequence[Run]) -> list[Difference]:
-    """Return the differences of every later run from the first in each metric that reads single clips."""
+def _metrics(base: _Answers, other: _Answers) -> list[Difference]:
     from wmeval import registry
 
-    base, *others = runs
-    first, rows = _clips(base), []
-    for other in others:
-        second = _clips(other)
-        for name in dict.fromkeys(name for clip in first.values() for name in clip):
-            metric = registry.load_metric(name)
-            pairs = [
-                (a, b)
-                for clip in sorted(first.keys() & second.keys())
-                if (a := first[clip].get(name)) is not None and (b := second[clip].get(name)) is not None
-            ]
-            if metric.kind == "set" or not pairs:
-                continue
-            before, after = np.array(pairs).T
-            told = paired_difference(after, before)
-            rows.append(
-                Difference(
-                    metric.name, "rollout", "all", str(base.path), str(other.path), told.mean, told.lo,
-                    told.hi, len(pairs), float(before.mean()), float(after.mean()), told.reason,
-                    metric.better == "higher",
-                )
-            )  # fmt: skip
+    rows = []
+    for name, before in base.metrics.items():
+        metric, after = registry.load_metric(name), other.metrics.get(name, {})
+        shared = sorted(before.keys() & after.keys())
+        if metric.kind == "set" or not shared:
+            continue
+        pair = [after[c] for c in shared], [before[c] for c in shared]
+        told = paired_difference(*pair)
+        rows.append(
+            Difference(
+                metric.name, "rollout", "all", base.path, other.path, told.mean, told.lo, told.hi, told.n,
+                float(np.mean(pair[1])), float(np.mean(pair[0])), told.reason, metric.better == "higher",
+                paired_p(*pair),
+            )
+        )  # fmt: skip
     return rows
 
 
-def notes(runs: Sequence[Run]) -> list[str]:
-    """Return what stands against a comparison: other classes, other seeds, runs that are not whole."""
+def _corrected(rows: Sequence[Difference]) -> list[Difference]:
+    corrected = holm([row.p for row in rows])
+    return [replace(row, p_holm=p) for row, p in zip(rows, corrected, strict=True)]
+
+
+def _ranks(answers: Sequence[_Answers]) -> list[Rank]:
+    rows = []
+    for key in answers[0].values:
+        having = [a for a in answers if key in a.values]
+        shared = sorted(set.intersection(*(set(a.values[key]) for a in having)))
+        if len(having) < 2 or not shared:
+            continue
+        scores = [np.array([a.values[key][c] for c in shared]) for a in having]
+        ranges = rank_ranges(scores, bounds=(min(a.lowest(key) for a in having), 1.0))
+        rows += [
+            Rank(*key, a.path, float(s.mean()), lo, hi, len(shared))
+            for a, s, (lo, hi) in zip(having, scores, ranges, strict=True)
+        ]
+    return rows
+
+
+def _notes(runs: Sequence[Run]) -> list[str]:
+    """Return what stands against a comparison: other classes, runs that are not whole, references."""
     results = [r.results for r in runs]
     told = []
     if len({tuple(r["card"]["classes"]) for r in results}) > 1:
@@ -115,63 +247,35 @@ def notes(runs: Sequence[Run]) -> list[str]:
     return told
 
 
-def _differences(base: Run, first: Mapping[Key, Mapping[str, float]], other: Run) -> list[Difference]:
-    rows = []
-    second, skills = _values(other), [_skills(base), _skills(other)]
-    for key, before in first.items():
-        if key not in second:
-            continue
-        shared = sorted(before.keys() & second[key].keys())
-        low = min(_lowest(base, key), _lowest(other, key))
-        told = paired_difference(
-            [second[key][c] for c in shared], [before[c] for c in shared], bounds=(low, 1.0)
-        )
-        whole = len(shared) == len(before) == len(second[key])
-        reason = told.reason or ("" if whole else "not all cases are shared")
-        rows.append(
-            Difference(
-                *key, str(base.path), str(other.path), told.mean if shared else None, told.lo, told.hi,
-                len(shared), skills[0].get(key), skills[1].get(key), reason,
-            )
-        )  # fmt: skip
-    return rows
+def _answers(run: Run) -> _Answers:
+    values: dict[Key, dict[str, list[float]]] = {}
+    metrics: dict[str, dict[str, list[float]]] = {}
+    for r in measured(run):
+        if r["value"] is not None:
+            of = values.setdefault((r["probe"], r["instrument"], r["tag"]), {})
+            of.setdefault(r["case_id"], []).append(r["value"])
+        for name, cell in r["metrics"].items():
+            if cell["mean"] is not None:
+                case = "|".join((r["probe"], r["tag"], r["case_id"]))
+                metrics.setdefault(name, {}).setdefault(case, []).append(cell["mean"])
+
+    def means(by_case: Mapping[str, Sequence[float]]) -> dict[str, float]:
+        return {case: float(np.mean(v)) for case, v in by_case.items()}
+
+    return _Answers(
+        str(run.path),
+        {key: means(v) for key, v in values.items()},
+        {name: means(v) for name, v in metrics.items()},
+        {(s["probe"], s["instrument"], s["tag"]): s for s in run.results["scores"]},
+        lambda key: lowest(run, key),
+    )
 
 
-def _values(run: Run) -> dict[Key, dict[str, float]]:
-    """Return probe and tag -> case -> its unclipped skill, the mean over replicates."""
-    cases: dict[Key, dict[str, list[float]]] = {}
-    for record in measured(run):
-        if record["value"] is not None:
-            of = cases.setdefault((record["probe"], record["instrument"], record["tag"]), {})
-            of.setdefault(record["case_id"], []).append(record["value"])
-    return {key: {case: float(np.mean(v)) for case, v in of.items()} for key, of in cases.items()}
-
-
-def _clips(run: Run) -> dict[tuple[str, str, str, int], dict[str, float | None]]:
-    """Return clip -> metric -> mean over its frames."""
-    return {
-        (r["probe"], r["tag"], r["case_id"], r["replicate"]): {n: c["mean"] for n, c in r["metrics"].items()}
-        for r in measured(run)
-        if r["metrics"]
-    }
-
-
-def _skills(run: Run) -> dict[Key, float | None]:
-    return {(s["probe"], s["instrument"], s["tag"]): s["skill"] for s in run.results["scores"]}
-
-
-def _lowest(run: Run, key: Key) -> float:
-    """Return the skill that a case has at the probe's worst error."""
+def lowest(run: Run, key: Key) -> float:
+    """Return the skill that a case has at the worst error of a probe, asked by an instrument."""
     from wmeval import registry
 
     score = next(s for s in run.results["scores"] if (s["probe"], s["instrument"], s["tag"]) == key)
     probe = registry.load_probe(next(u.given for u in run.units if u.probe == key[0]))
     most = worst(score["instrument"], probe)
     return (float(score["null"]) - most) / (float(score["null"]) - float(score["ceiling"]))
-
-
-def as_rows(differences: Sequence[Difference]) -> list[dict[str, Any]]:
-    """Return the differences as JSON values."""
-    from dataclasses import asdict
-
-    return [{**asdict(d), "worse": d.worse} for d in differences]

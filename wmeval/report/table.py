@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from wmeval.report.compare import Difference
-
 STRIP = 21  # characters for skill from LOW to 1
 SCALE = "    0       ½       1"
 LOW = -0.25
@@ -28,10 +26,12 @@ PLAIN = 160  # columns where there is no terminal to ask
 
 def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO | None = None) -> None:
     """Print a run: each probe with its interval and its instrument's calibration, then all the rest."""
-    console = _console(stream)
+    console = open_console(stream)
     model = results["model"]
     marks = ", ".join(b["text"] for b in sections.badges(results))
-    console.print(_text(f"\n{model['name']}", "bold"), _text(f"on {results['suite']} "), _text(marks, "dim"))
+    console.print(
+        cell_text(f"\n{model['name']}", "bold"), cell_text(f"on {results['suite']} "), cell_text(marks, "dim")
+    )
     console.print(words.lead(results) + "\n", markup=False)
     if results["scores"]:
         console.print(_profile(results["scores"], console.width))
@@ -50,25 +50,6 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
     console.print()
     for name, path in paths.items():
         console.print(f"{name:7} {path}", markup=False, soft_wrap=True)
-
-
-def differences(
-    rows: Sequence[Difference], stream: TextIO | None = None, *, what: tuple[str, str] = ("probe", "skill")
-) -> None:
-    """Print how later runs differ from the first in skill (or `what` else), and what is beyond chance."""
-    names = [what[0], "tag", "run", f"its {what[1]}", "first's", "difference", "95 %", "n", "says"]
-    table = _table("", names, right={f"its {what[1]}", "first's", "difference", "95 %", "n"})
-    for d in rows:
-        says = "worse" if d.worse else "better" if d.better else d.reason or "not told apart"
-        asked = d.tag if d.instrument == "rollout" else f"{d.instrument}, {d.tag}"
-        cells = [
-            d.probe, asked, d.other, words.number(d.other_skill, 2), words.number(d.base_skill, 2),
-            words.number(d.difference, 2), words.interval({"lo": d.lo, "hi": d.hi}), words.number(d.n),
-        ]  # fmt: skip
-        table.add_row(
-            *(_text(c) for c in cells), _text(says, "red" if d.worse else "green" if d.better else "")
-        )
-    _console(stream).print(table)
 
 
 def strip(score: Mapping[str, Any]) -> str:
@@ -94,10 +75,10 @@ def _cell(skill: float) -> int:
 def _profile(scores: Sequence[Mapping[str, Any]], width: int) -> Table:
     several = len({(s["instrument"], s["tag"]) for s in scores}) > 1
     rows = [_row(s, several, width) for s in scores]
-    table = _table("", list(rows[0]), right={*NUMBERS, *BRIEF}, close=width < ROOMY)
+    table = grid("", list(rows[0]), right={*NUMBERS, *BRIEF}, close=width < ROOMY)
     for row in rows:
         table.add_row(
-            *(_text(c, "red" if n in ("failed", "bad") and c != "0" else "") for n, c in row.items())
+            *(cell_text(c, "red" if n in ("failed", "bad") and c != "0" else "") for n, c in row.items())
         )
     return table
 
@@ -139,20 +120,20 @@ def _implied(results: Mapping[str, Any]) -> Table | None:
     known = any("truth" in q for q in results.get("implied") or [])
     columns = {"name": "quantity", "probe": "probe", "value": "in this model", "truth": "in truth", "n": "n"}
     shown = [k for k in columns if k != "truth" or known]
-    table = _table("Implied physics", [columns[k] for k in shown])
+    table = grid("Implied physics", [columns[k] for k in shown])
     for q in rows:
-        table.add_row(*(_text(q[k]) for k in shown))
+        table.add_row(*(cell_text(q[k]) for k in shown))
     return table if rows else None
 
 
 def _fidelity(results: Mapping[str, Any]) -> Table | None:
     facts = sections.fidelity(results.get("fidelity") or [])
     names = ["metric", "tag", "value", "95 %", "n", *facts["references"], "unit"]
-    table = _table("Fidelity", names, right=set(names) - {"metric", "tag", "unit"})
+    table = grid("Fidelity", names, right=set(names) - {"metric", "tag", "unit"})
     for m in facts["rows"]:
         arrow = {"higher": " ↑", "lower": " ↓"}.get(m["better"], "")
         cells = [m["name"] + arrow, m["tag"], m["value"], m["interval"], m["n"], *m["references"], m["unit"]]
-        table.add_row(*(_text(c) for c in cells))
+        table.add_row(*(cell_text(c) for c in cells))
     return table if facts["rows"] else None
 
 
@@ -166,16 +147,16 @@ def _speed(results: Mapping[str, Any]) -> list[str]:
     return [f"Speed: {', '.join((split if facts['share'] is not None else []) + rest)}"]
 
 
-def _console(stream: TextIO | None) -> Console:
+def open_console(stream: TextIO | None) -> Console:
+    """Return where to print: the terminal at its width, anything else at a fixed one."""
     from rich.console import Console
 
     out = stream or sys.stdout
     return Console(file=out, width=None if out.isatty() else PLAIN, highlight=False)
 
 
-def _table(
-    title: str, columns: Sequence[str], right: set[str] | None = None, *, close: bool = False
-) -> Table:
+def grid(title: str, columns: Sequence[str], right: set[str] | None = None, *, close: bool = False) -> Table:
+    """Return an empty table in the manner of all tables here; the columns in `right` are numbers."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -189,7 +170,8 @@ def _table(
     return table
 
 
-def _text(cell: Any, style: str = "") -> Text:
+def cell_text(cell: Any, style: str = "") -> Text:
+    """Return a cell in which no character means anything to rich."""
     from rich.text import Text
 
     return Text(str(cell), style=style)
