@@ -113,6 +113,8 @@ def check_probe(
         found.append(told("what the context leaves open", lambda: _open(probe, of, at, anchor)))
     if probe.twin is not None:
         found.append(told("twins", lambda: _twins(probe, of, at)))
+    if (probe.twin is not None or probe.must_see) and all(f.ok for f in found):
+        found.append(told("cheap cues", lambda: _cues(probe, of, at, n // 2)))
     seconds = _seconds(probe, of, at)
     found.append(Finding("time", True, _spent(seconds)))
     return replace(
@@ -275,6 +277,14 @@ def _twins(probe: Probe, tag: str, view: View) -> tuple[bool, str]:
         f"{len(made)} twins ({', '.join(sorted(set(made)))}) are exact: possible and impossible clips hold "
         f"the same frames, and the difference shows in {min(windows)} to {max(windows)} of them"
     )
+
+
+def _cues(probe: Probe, tag: str, view: View, n: int) -> tuple[bool, str]:
+    """Return whether cues without physics are at chance on matched clips; on pairs, what they score."""
+    from wmeval.audit import audit
+
+    made = audit(probe, tag, view, n)
+    return made.ok, made.sentence
 
 
 def _seconds(probe: Probe, tag: str, view: View) -> dict[str, float]:
