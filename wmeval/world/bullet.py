@@ -73,7 +73,47 @@ PROFILES: Mapping[Profile, Settings] = {
     "rest": Settings(
         240, {**_COMMON, "contactERP": 0.08, "numSolverIterations": 200, "restitutionVelocityThreshold": 0.2}
     ),
+    "joint": Settings(
+        240, {**_COMMON, "contactERP": 0.0, "numSolverIterations": 50, "restitutionVelocityThreshold": 0.05}
+    ),
 }
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """A body on a massless rod that turns about y: where the rod hangs; the body from there at angle 0."""
+
+    pivot: Floats  # (3,) m
+    arm: Floats  # (3,) m
+
+    def angle(self, position: Floats) -> float:
+        """Return the turn about y [rad] that brings the body nearest to a position [m]."""
+        at = np.asarray(position) - self.pivot
+        turn = np.arctan2(at[0], at[2]) - np.arctan2(self.arm[0], self.arm[2])
+        return float((turn + np.pi) % (2 * np.pi) - np.pi)
+
+    def rate(self, position: Floats, velocity: Floats) -> float:
+        """Return the turn about y [rad/s] that goes with a velocity [m/s] of the body at a position [m]."""
+        at = np.asarray(position) - self.pivot
+        return float((velocity[0] * at[2] - velocity[2] * at[0]) / (at[0] ** 2 + at[2] ** 2))
+
+
+def inertia(body: Body) -> tuple[float, float, float]:
+    """Return a body's moments of inertia [kg m2] about its own axes through its centre."""
+    if body.shape == "sphere":
+        return (0.4 * body.mass * body.size[0] ** 2,) * 3
+    if body.shape == "cylinder":
+        across = body.mass * (3 * body.size[0] ** 2 + 4 * body.size[1] ** 2) / 12
+        return (across, across, body.mass * body.size[0] ** 2 / 2)
+    x, y, z = (n**2 for n in body.size)
+    return (body.mass * (y + z) / 3, body.mass * (x + z) / 3, body.mass * (x + y) / 3)
+
+
+def inertia_about_y(body: Body) -> float:
+    """Return a body's moment of inertia [kg m2] about the y axis of the world through its centre."""
+    x, y, z, w = body.orientation
+    axis = np.array([2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)])
+    return float(axis**2 @ np.array(inertia(body)))
 
 
 class Client:
@@ -83,32 +123,46 @@ class Client:
         self.id: int = pb.connect(pb.DIRECT)
         if self.id < 0:
             raise RuntimeError("PyBullet gave no physics server")
+        self.hinges: dict[int, Hinge] = {}
 
     def reset(self, profile: Profile, gravity: float) -> None:
         """Remove everything and set every engine parameter of the profile."""
         settings = PROFILES[profile]
         pb.resetSimulation(physicsClientId=self.id)
+        self.hinges.clear()
         pb.setPhysicsEngineParameter(
             fixedTimeStep=1.0 / settings.hz, numSubSteps=0, physicsClientId=self.id, **settings.engine
         )
         pb.setGravity(0.0, 0.0, -gravity, physicsClientId=self.id)
 
     def add(self, body: Body, profile: Profile) -> int:
-        """Add a colliding body and return its id."""
+        """Add a colliding body and return its id; with a pivot and profile "joint" it hangs on a hinge."""
+        frame: dict[str, Any] = {}
+        if body.pivot is not None and profile == "joint":
+            arm = np.subtract(body.position, body.pivot)
+            frame = {"collisionFramePosition": arm.tolist(), "collisionFrameOrientation": body.orientation}
         if body.shape == "sphere":
-            shape = pb.createCollisionShape(pb.GEOM_SPHERE, radius=body.size[0], physicsClientId=self.id)
+            shape = pb.createCollisionShape(
+                pb.GEOM_SPHERE, radius=body.size[0], physicsClientId=self.id, **frame
+            )
         elif body.shape == "box":
-            shape = pb.createCollisionShape(pb.GEOM_BOX, halfExtents=list(body.size), physicsClientId=self.id)
+            shape = pb.createCollisionShape(
+                pb.GEOM_BOX, halfExtents=list(body.size), physicsClientId=self.id, **frame
+            )
         else:
             shape = pb.createCollisionShape(
-                pb.GEOM_CYLINDER, radius=body.size[0], height=2 * body.size[1], physicsClientId=self.id
+                pb.GEOM_CYLINDER, radius=body.size[0], height=2 * body.size[1], physicsClientId=self.id,
+                **frame,
+            )  # fmt: skip
+        if frame:
+            uid = self._hang(body, shape)
+        else:
+            uid = pb.createMultiBody(
+                body.mass, shape, -1, list(body.position), list(body.orientation), physicsClientId=self.id
             )
-        uid: int = pb.createMultiBody(
-            body.mass, shape, -1, list(body.position), list(body.orientation), physicsClientId=self.id
-        )
         pb.changeDynamics(
             uid,
-            -1,
+            0 if frame else -1,
             linearDamping=0.0,
             angularDamping=0.0,
             lateralFriction=body.friction,
@@ -120,26 +174,66 @@ class Client:
         )
         return uid
 
+    def _hang(self, body: Body, shape: int) -> int:
+        """Add a body as the one link of a fixed base at its pivot, free to turn about y."""
+        pivot = np.array(body.pivot)
+        arm = np.array(body.position) - pivot
+        uid: int = pb.createMultiBody(
+            0.0, -1, -1, pivot.tolist(), [0.0, 0.0, 0.0, 1.0],
+            linkMasses=[body.mass], linkCollisionShapeIndices=[shape], linkVisualShapeIndices=[-1],
+            linkPositions=[[0.0, 0.0, 0.0]], linkOrientations=[[0.0, 0.0, 0.0, 1.0]],
+            linkInertialFramePositions=[arm.tolist()],
+            linkInertialFrameOrientations=[list(body.orientation)], linkParentIndices=[0],
+            linkJointTypes=[pb.JOINT_REVOLUTE], linkJointAxis=[[0.0, 1.0, 0.0]], physicsClientId=self.id,
+        )  # fmt: skip
+        # A new joint has a motor that brakes it, the base has damping that the link feels, and the link's
+        # inertia is that of a box about its shifted frame.
+        pb.setJointMotorControl2(uid, 0, pb.VELOCITY_CONTROL, force=0.0, physicsClientId=self.id)
+        pb.changeDynamics(uid, -1, linearDamping=0.0, angularDamping=0.0, physicsClientId=self.id)
+        pb.changeDynamics(
+            uid, 0, localInertiaDiagonal=list(inertia(body)), jointDamping=0.0, physicsClientId=self.id
+        )
+        self.hinges[uid] = Hinge(pivot, arm)
+        return uid
+
     def put(self, uid: int, position: Floats, orientation: Floats) -> None:
-        """Move a body without moving time."""
+        """Move a body without moving time; one on a hinge is turned as near to there as its rod lets it."""
+        if uid in self.hinges:
+            turn = self.hinges[uid].angle(position)
+            pb.resetJointState(uid, 0, turn, 0.0, physicsClientId=self.id)
+            return
         pb.resetBasePositionAndOrientation(uid, position, orientation, physicsClientId=self.id)
 
     def launch(self, uid: int, velocity: Floats, spin: Floats) -> None:
-        """Set linear [m/s] and angular [rad/s] velocity in world axes."""
+        """Set linear [m/s] and angular [rad/s] velocity in world axes; on a hinge the first tells both."""
+        if uid in self.hinges:
+            turn = float(pb.getJointState(uid, 0, physicsClientId=self.id)[0])
+            rate = self.hinges[uid].rate(self.pose(uid)[0], velocity)
+            pb.resetJointState(uid, 0, turn, rate, physicsClientId=self.id)
+            return
         pb.resetBaseVelocity(uid, list(velocity), list(spin), physicsClientId=self.id)
 
     def pose(self, uid: int) -> tuple[Any, Any]:
         """Return position [m] and quaternion x y z w."""
+        if uid in self.hinges:
+            state = pb.getLinkState(uid, 0, computeForwardKinematics=1, physicsClientId=self.id)
+            return state[0], state[1]
         return pb.getBasePositionAndOrientation(uid, physicsClientId=self.id)  # type: ignore[no-any-return]
 
     def velocity(self, uid: int) -> tuple[Any, Any]:
         """Return linear [m/s] and angular [rad/s] velocity."""
+        if uid in self.hinges:
+            state = pb.getLinkState(
+                uid, 0, computeLinkVelocity=1, computeForwardKinematics=1, physicsClientId=self.id
+            )
+            return state[6], state[7]
         return pb.getBaseVelocity(uid, physicsClientId=self.id)  # type: ignore[no-any-return]
 
     def push(self, uid: int, force: Floats) -> None:
         """Apply a force [N] at the centre of mass during the next step."""
         centre = self.pose(uid)[0]
-        pb.applyExternalForce(uid, -1, list(force), centre, pb.WORLD_FRAME, physicsClientId=self.id)
+        link = 0 if uid in self.hinges else -1
+        pb.applyExternalForce(uid, link, list(force), centre, pb.WORLD_FRAME, physicsClientId=self.id)
 
     def step(self) -> None:
         """Advance by one physics step."""

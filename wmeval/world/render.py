@@ -20,6 +20,8 @@ from wmeval.world.bullet import camera_client
 
 NEAR_M, FAR_M = 1.0, 60.0
 SATURATION = 0.9
+ROD_M, PEG_M = 0.025, 0.06  # half the width of a rod, and the radius of the peg that it hangs from
+ROD_GREY = 0.3
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,9 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
         if look.body not in wardrobe:
             wardrobe[look.body] = client.paint(look.body, body_colour(look.body))
             slot_of[wardrobe[look.body]] = scene.names.index(look.body.name)
+    hung = [(i, b) for i, b in enumerate(scene.moving) if b.pivot is not None]
+    rods = [(i, client.paint(_rod(b), (ROD_GREY,) * 3), b) for i, b in hung]
+    pegs = [client.paint(_peg(b), (ROD_GREY,) * 3) for _, b in hung]
     position, orientation = truth.poses_at(times)
     height, width = view.height * ss, view.width * ss
     big = View(view.fps, height, width)
@@ -69,7 +74,8 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
     upright = np.array([0.0, 0.0, 0.0, 1.0])
     shown: NDArray[np.bool_] = np.all(np.isfinite(position), axis=-1)
     paths = [(ids[i], b) for i, b in enumerate(scene.bodies) if b.path]
-    lut = np.zeros(max(slot_of, default=0) + len(ids) + 2, np.uint8)  # index -1 = nothing
+    painted = [*ids, *wardrobe.values(), *(uid for _, uid, _ in rods), *pegs]
+    lut = np.zeros(max(painted, default=0) + 2, np.uint8)  # index -1 = nothing
     for uid, slot in slot_of.items():
         lut[uid] = slot + 1
     still: tuple[list[float], list[float]] | None = None
@@ -84,6 +90,11 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
                 client.put(uid, position[t, slot], orientation[t, slot])
             else:
                 client.put(uid, far_away, upright)
+        for slot, uid, body in rods:
+            if shown[t, slot]:
+                client.put(uid, *_rod_at(body, position[t, slot]))
+            else:
+                client.put(uid, far_away, upright)
         for uid, body in paths:
             client.put(uid, np.array(body.placed(float(now))), np.array(body.orientation))
         if still is None or scene.camera.path:
@@ -92,6 +103,28 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
         depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * buffer)
         frames[t], bodies[t], depths[t] = _shrink(rgb, lut[seen], depth, ss)
     return Rendered(frames, bodies, depths)
+
+
+def _rod(body: Body) -> Body:
+    """Return the rod that a body hangs from, as long as it is at the start."""
+    length = float(np.linalg.norm(np.subtract(body.position, body.pivot or body.position)))
+    return Body("rod", "box", (ROD_M, ROD_M, length / 2), (0.0, 0.0, 0.0), value=ROD_GREY)
+
+
+def _peg(body: Body) -> Body:
+    """Return the peg that is seen where a body's rod hangs."""
+    return Body("peg", "sphere", (PEG_M,), body.pivot or body.position, value=ROD_GREY)
+
+
+def _rod_at(body: Body, position: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the middle of a body's rod and the turn that brings its z axis from the pivot to the body."""
+    pivot = np.array(body.pivot)
+    to = position - pivot
+    x, y, z = to / np.linalg.norm(to)
+    half = np.array([-y, x, 0.0, 1.0 + z])  # between (0, 0, 1) and the way to the body
+    if 1.0 + z < 1e-9:
+        half = np.array([0.0, 1.0, 0.0, 0.0])
+    return pivot + to / 2, half / np.linalg.norm(half)
 
 
 def body_colour(body: Body) -> tuple[float, float, float]:

@@ -4,10 +4,11 @@ import importlib
 
 import numpy as np
 import pytest
+from scipy.special import ellipk
 
 from wmeval.scene import Push, Scene, ball, box, cylinder, floor, ramp, side_camera
 from wmeval.truth import Truth
-from wmeval.world import simulate
+from wmeval.world import resume, simulate
 
 G = 9.81
 
@@ -136,6 +137,85 @@ def test_sliding_turns_into_rolling_at_five_sevenths():
         )
     )  # fmt: skip
     assert truth.velocity[-1, 0, 0] == pytest.approx(2 * 5 / 7, rel=1e-3)
+
+
+def hanging(kind: str, swing_deg: float, *, length: float = 0.9, rate: float = 0.0, seconds: float = 6.0):
+    """A body on a rod of a length, turned from the plumb by an angle; the pivot is at z = 3."""
+    turn = np.deg2rad(swing_deg)
+    at = (length * np.sin(turn), 0.0, 3 - length * np.cos(turn))
+    along = (-np.cos(turn) * rate * -length, 0.0, np.sin(turn) * rate * length)
+    more = {"position": at, "velocity": along, "hue": "red", "pivot": (0.0, 0.0, 3.0)}
+    turned = (0.0, float(np.sin(-turn / 2)), 0.0, float(np.cos(turn / 2)))
+    body = (
+        ball("a", radius=0.25, **more)
+        if kind == "ball"
+        else box("a", half=(0.3, 0.25, 0.15), orientation=turned, **more)
+        if kind == "box"
+        else cylinder(
+            "a", radius=0.3, half_height=0.2, orientation=(np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)), **more
+        )
+    )
+    return scene(body, profile="joint", seconds=seconds)
+
+
+def period(kind: str, swing_deg: float, length: float = 0.9) -> float:
+    """The period [s] of a physical pendulum: 4 sqrt(I / m g l) K(sin^2(amplitude / 2))."""
+    centre = {"ball": 0.4 * 0.25**2, "box": (0.3**2 + 0.15**2) / 3, "cylinder": 0.3**2 / 2}[kind]
+    own = np.sqrt((length**2 + centre) / (G * length))
+    return float(4 * own * ellipk(np.sin(np.deg2rad(swing_deg) / 2) ** 2))
+
+
+@pytest.mark.parametrize("kind", ["ball", "box", "cylinder"])
+@pytest.mark.parametrize("swing", [10.0, 45.0, 80.0])
+def test_a_pendulum_keeps_its_period_its_amplitude_and_its_rod(kind, swing):
+    truth = simulate(hanging(kind, swing))
+    off = truth.position[:, 0] - np.array([0, 0, 3.0])
+    assert np.abs(np.linalg.norm(off, axis=1) - 0.9).max() < 1e-6
+    assert np.abs(off[:, 1]).max() < 1e-9
+    x = off[:, 0]
+    down = np.flatnonzero((x[:-1] > 0) & (x[1:] <= 0))
+    crossings = (down + x[down] / (x[down] - x[down + 1])) / truth.clock_hz
+    assert np.diff(crossings).mean() == pytest.approx(period(kind, swing), rel=1e-4)
+    turn = np.arctan2(x, -off[:, 2])
+    assert np.rad2deg(turn.max()) == pytest.approx(swing, rel=1e-4)
+    assert np.rad2deg(turn[-600:].min()) == pytest.approx(-swing, rel=1e-3)
+
+
+def test_a_body_on_a_rod_turns_with_it():
+    truth = simulate(hanging("box", 30.0, seconds=1.0))
+    off = truth.position[:, 0] - np.array([0, 0, 3.0])
+    tilt = 2 * np.arctan2(truth.orientation[:, 0, 1], truth.orientation[:, 0, 3])
+    assert tilt == pytest.approx(-np.arctan2(off[:, 0], -off[:, 2]), abs=1e-6)  # scenes are rounded
+    assert truth.spin[1:, 0, 1] == pytest.approx(np.diff(tilt) * truth.clock_hz, abs=1e-6)
+
+
+def test_a_pendulum_may_start_with_a_swing():
+    truth = simulate(hanging("ball", 0.0, rate=2.0, seconds=3.0))
+    own = (0.9**2 + 0.4 * 0.25**2) / (G * 0.9)
+    turn = np.arctan2(truth.position[:, 0, 0], 3 - truth.position[:, 0, 2])
+    highest = 2 * np.arcsin(2.0 * np.sqrt(own) / 2)  # all of its energy is height
+    assert np.abs(turn).max() == pytest.approx(highest, rel=1e-4)
+
+
+@pytest.mark.parametrize("at", [0.0, 0.4, 1.0])
+def test_a_pendulum_goes_on_from_any_time_as_it_would_have(at):
+    truth = simulate(hanging("ball", 40.0, seconds=2.0))
+    again = resume(truth, at)
+    assert np.abs(again.position - truth.position).max() < 1e-6
+    tick = round(at * truth.clock_hz)
+    slower = resume(
+        truth, at, velocity={"a": truth.velocity[tick, 0] / 2}, gravity=G / 4
+    )  # half as fast everywhere: the same swing, played slowly
+    left = (len(truth.position) - 1 - tick) // 2 * 2
+    slow, true = slower.position[tick : tick + left + 1], truth.position[tick : tick + left // 2 + 1]
+    assert np.abs(slow[::2] - true).max() < 5e-3
+
+
+def test_a_pivot_asks_for_its_profile():
+    from dataclasses import replace
+
+    with pytest.raises(ValueError, match="profile='joint'"):
+        simulate(replace(hanging("ball", 10.0), profile="rest"))
 
 
 def test_a_tower_stands_still():
