@@ -159,6 +159,11 @@ def load_metric(name: str) -> Metric | SetMetric:
     return _load("metrics", name, Metric, SetMetric)  # type: ignore[no-any-return]
 
 
+def load_task(name: str) -> Any:
+    """Return what is registered as a task; there is no contract for tasks yet, and no command runs one."""
+    return _load("tasks", name)
+
+
 def load_features(name: str) -> Extractor:
     """Return a feature extractor, not opened yet, by its registered name; see `load_probe`."""
     from wmeval.metric import Extractor

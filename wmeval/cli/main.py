@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from wmeval.errors import WmevalError
+from wmeval.errors import UsageError, WmevalError
 
 # name -> (module with a click command `command`, the line of `wmeval --help`)
 COMMANDS = {
@@ -51,7 +51,15 @@ class LazyGroup(click.Group):
             command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
             return command
         plugin = _plugins().get(cmd_name)
-        loaded: click.Command | None = plugin.load() if plugin else None
+        if plugin is None:
+            return None
+        try:
+            loaded: click.Command = plugin.load()
+        except Exception as fault:
+            raise UsageError(
+                f"the command {cmd_name!r} of {_from(plugin)} cannot be imported from {plugin.value}: "
+                f"{type(fault).__name__}: {fault}; reinstall or uninstall that package"
+            ) from fault
         return loaded
 
     def resolve_command(

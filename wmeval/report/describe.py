@@ -102,6 +102,12 @@ def _split(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _task(name: str) -> dict[str, Any]:
+    task = registry.load_task(name)
+    told = {k: v for k in ("name", "version", "summary") if isinstance(v := getattr(task, k, None), str)}
+    return {"name": name, **told, "asked": "not yet: tasks are listed, and no command runs one"}
+
+
 _TELL: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "models": _model,
     "probes": _probe_named,
@@ -109,4 +115,5 @@ _TELL: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "metrics": _metric,
     "features": _features,
     "splits": _split,
+    "tasks": _task,
 }
