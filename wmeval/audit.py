@@ -97,7 +97,8 @@ def audit(probe: Probe, tag: str, view: View, n: int = 40) -> Audit:
             refused.append(str(why))
             continue
         scenes.append(made)
-        short += asked.twin is not None and asked.twin.kind == "swap" and _hidden(made) < HIDDEN
+        if asked.twin is not None and asked.twin.kind == "swap":
+            short += _hidden(made, asked.twin.splice_s) < HIDDEN
     cues = {name: _interval([_won(m, _means(m, name)) for m in scenes]) for name in BASELINES}
     for name in FEATURES:
         cues[name] = _interval(classified(scenes, name))
@@ -171,9 +172,10 @@ def _equal(scene: Sequence[Member]) -> bool:
     return multiset(sides[0]) == multiset(sides[1])
 
 
-def _hidden(scene: Sequence[Member]) -> int:
-    """Return the longest run of frames that are bit-equal in all clips of a question, first ones left out."""
+def _hidden(scene: Sequence[Member], splice_s: float) -> int:
+    """Return how many frames around the splice are bit-equal in all clips of a question."""
     clips = [m.clip.frames for m in scene]
     same = np.all([(c == clips[0]).all((1, 2, 3)) for c in clips[1:]], axis=0)
-    runs = "".join("x" if s else " " for s in same).split()
-    return max(map(len, runs), default=0)
+    at = int(splice_s * scene[0].clip.fps + 1e-9)
+    before, after = same[: at + 1][::-1], same[at + 1 :]
+    return sum(int(part.argmin()) if not part.all() else len(part) for part in (before, after))
