@@ -17,7 +17,7 @@ from wmeval.scene import Body, Scene
 from wmeval.tracks import Tracks
 from wmeval.truth import Truth
 from wmeval.world.render import Rendered, render
-from wmeval.world.visibility import visibility
+from wmeval.world.visibility import rotation_matrices, visibility
 
 Floats = NDArray[np.float64]
 FOUND_SHARE = 0.1  # of the silhouette: less than that is not asked of any eye
@@ -109,6 +109,13 @@ def exact_tracks(truth: Truth, view: View, times: Floats | None = None) -> Track
     face = np.array([[_face_m2(b) for b in row] for row in worn]).reshape(found.shape)
     hue = np.array([[b.hue for b in row] for row in worn], dtype=np.float64).reshape(found.shape)
     area = face * scale**2 * share
+    if scene.camera.path:
+        for i, j in np.ndindex(*found.shape):
+            if found[i, j] and worn[i][j].shape != "sphere":
+                outline = silhouette_px(
+                    worn[i][j], position[i, j], orientation[i, j], scene, float(when[i]), view
+                )
+                area[i, j] = outline * share[i, j]
     zero = np.where(gone, np.inf, 0.0)
     return Tracks(
         names=scene.names,
@@ -127,6 +134,34 @@ def exact_tracks(truth: Truth, view: View, times: Floats | None = None) -> Track
         camera=scene.camera,
         view=view,
     )
+
+
+def silhouette_px(
+    body: Body, position: Floats, orientation: Floats, scene: Scene, time_s: float, view: View
+) -> float:
+    """Return the area [px] of the silhouette of a box or cylinder, wherever the camera is.
+
+    The faces of a convex body cover its silhouette twice, once with those turned to the eye and once with
+    those turned away. A cylinder is taken for a prism of 24 sides.
+    """
+    around = 4 if body.shape == "box" else 24
+    turn = 2 * np.pi * (np.arange(around) + 0.5) / around
+    rim = np.stack([np.cos(turn), np.sin(turn)], -1)
+    rim = np.sign(rim) * body.size[:2] if body.shape == "box" else rim * body.size[0]
+    low, high = (np.column_stack([rim, np.full(around, h)]) for h in (-body.size[-1], body.size[-1]))
+    points = np.concatenate([low, high]) @ rotation_matrices(orientation[None])[0].T + position
+    pixel, _ = scene.camera.project(points, time_s, view)
+    ring = np.arange(around)
+    beside = (ring + 1) % around
+    sides = pixel[np.stack([ring, beside, beside + around, ring + around], -1)]
+    return (_polygons_px2(sides) + _polygons_px2(pixel.reshape(2, around, 2))) / 2
+
+
+def _polygons_px2(corners: Floats) -> float:
+    """Return the sum of the areas of polygons (P, K, 2), by the shoelace formula."""
+    x, y = np.moveaxis(corners, -1, 0)
+    twice = (x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1)
+    return float(np.abs(twice).sum()) / 2
 
 
 def _face_m2(body: Body) -> float:

@@ -47,9 +47,9 @@ def _in_view(scene: Scene, points: Floats, times: Floats) -> Bools:
     if not scene.camera.path:
         pixel, _ = scene.camera.project(points, 0.0, _LENS)
     else:
-        pixel = np.stack(
-            [scene.camera.project(p, float(t), _LENS)[0] for p, t in zip(points, times, strict=True)]
-        )
+        shown = [scene.camera.project(p, float(t), _LENS) for p, t in zip(points, times, strict=True)]
+        behind = np.stack([depth <= 0 for _, depth in shown])
+        pixel = np.where(behind[..., None], np.inf, np.stack([p for p, _ in shown]))
     inside: Bools = np.all((pixel >= 0) & (pixel <= 1000), axis=-1)
     return inside
 
