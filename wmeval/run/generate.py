@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -52,6 +52,10 @@ class Sample:
     seconds: dict[str, float] = field(default_factory=lambda: {"simulate": 0.0, "render": 0.0, "model": 0.0})
 
 
+Answering = Callable[[list[Asked]], Any]  # puts a batch to a model
+Checking = Callable[[Any, Observation], Prediction]  # the answer as it is, or as failed with a sentence
+
+
 def generate(
     unit: Unit, probe: Probe, model: WorldModel | Reference, view: View, run_seed: int, store: Store
 ) -> dict[str, Any]:
@@ -60,46 +64,57 @@ def generate(
     Raises:
         EnvironmentFault: the cases drawn here are not the planned ones, or the disk is full.
     """
-    samples = [_show(unit, i, probe, model, view, run_seed, store) for i in range(len(unit.indices))]
+    samples = shown(unit, probe, model.card.context[1], view, run_seed, store)
+    ask_all(samples, model.card.max_batch, lambda batch: _answers(model, batch, view), check)
+    return record(unit, samples, store)
+
+
+def shown(unit: Unit, probe: Probe, most: int, view: View, run_seed: int, store: Store) -> list[Sample]:
+    """Return the samples of a unit, simulated and drawn; a model is to see at most `most` context frames.
+
+    Raises:
+        EnvironmentFault: the cases drawn here are not the planned ones, or the disk is full.
+    """
+    return [_show(unit, i, probe, most, view, run_seed, store) for i in range(len(unit.indices))]
+
+
+def ask_all(samples: Sequence[Sample], most: int, answering: Answering, checking: Checking) -> None:
+    """Put every arm of the samples to a model, at most `most` at once, and keep its checked answer there."""
     asked = [a for s in samples for a in s.arms.values()]
     groups: dict[Any, list[Asked]] = {}
     for one in asked:  # a batch shares shapes and horizon; its members are fixed by the plan
         groups.setdefault((one.observation.frames.shape, one.observation.horizon), []).append(one)
     for group in groups.values():
-        for start in range(0, len(group), model.card.max_batch):
-            batch = group[start : start + model.card.max_batch]
+        for start in range(0, len(group), most):
+            batch = group[start : start + most]
             begun = time.perf_counter()
-            answers = ask(model, batch, view)
+            answers = ask(batch, answering, checking)
             spent = (time.perf_counter() - begun) / len(batch)
             for one, answer in zip(batch, answers, strict=True):
                 one.answer = answer
                 samples[one.case].seconds["model"] += spent
-    return {
-        "stage": "generate",
-        "unit": unit.to_json(),
-        "samples": [_record(unit, i, s, store) for i, s in enumerate(samples)],
-    }
+
+
+def record(unit: Unit, samples: Sequence[Sample], store: Store | None) -> dict[str, Any]:
+    """Return the record of a unit's samples; what was predicted is in the store."""
+    rows = [_record(unit, i, s, store) for i, s in enumerate(samples)]
+    return {"stage": "generate", "unit": unit.to_json(), "samples": rows}
 
 
 def failed_record(unit: Unit, why: str) -> dict[str, Any]:
     """Return the record of a unit that no worker survives."""
-    samples = [Sample(fault=why) for _ in unit.indices]
-    return {
-        "stage": "generate",
-        "unit": unit.to_json(),
-        "samples": [_record(unit, i, s, None) for i, s in enumerate(samples)],
-    }
+    return record(unit, [Sample(fault=why) for _ in unit.indices], None)
 
 
-def ask(model: WorldModel | Reference, batch: list[Asked], view: View) -> list[Prediction]:
+def ask(batch: list[Asked], answering: Answering, checking: Checking) -> list[Prediction]:
     """Return one checked answer for each; a batch that raises is asked again one by one."""
     try:
-        answers = _answers(model, batch, view)
+        answers = answering(batch)
     except EnvironmentFault:
         raise
     except Exception:
         if len(batch) > 1:
-            return [ask(model, [one], view)[0] for one in batch]
+            return [ask([one], answering, checking)[0] for one in batch]
         return [Prediction(status=Status("failed", f"the model raised\n{_trace()}"))]
     if not isinstance(answers, list) or len(answers) != len(batch):
         got = f"{len(answers)}" if isinstance(answers, list) else f"a {type(answers).__name__}"
@@ -107,7 +122,7 @@ def ask(model: WorldModel | Reference, batch: list[Asked], view: View) -> list[P
             f"the model answered {len(batch)} observations with {got}; expected a list of as many Predictions"
         )
         return [Prediction(status=Status("failed", why)) for _ in batch]
-    return [check(answer, one.observation) for answer, one in zip(answers, batch, strict=True)]
+    return [checking(answer, one.observation) for answer, one in zip(answers, batch, strict=True)]
 
 
 def check(answer: Any, observation: Observation) -> Prediction:
@@ -150,9 +165,8 @@ def _answers(model: WorldModel | Reference, batch: list[Asked], view: View) -> l
 
 
 def _show(
-    unit: Unit, position: int, probe: Probe, model: WorldModel | Reference, view: View, run_seed: int,
-    store: Store,
-) -> Sample:  # fmt: skip
+    unit: Unit, position: int, probe: Probe, most: int, view: View, run_seed: int, store: Store
+) -> Sample:
     sample = Sample()
     index, wanted = unit.indices[position], unit.case_ids[position]
     case = draw(probe, unit.tag, index)
@@ -174,7 +188,7 @@ def _show(
             observation = observe(truth, view, probe.horizon_s, rendered=rendered)
             sample.seconds["render"] += time.perf_counter() - begun
             blob = store.put({"times": times, "frames": rendered.frames, "bodies": rendered.bodies})
-            shown = _trimmed(observation, model.card.context[1])
+            shown = _trimmed(observation, most)
             sample.arms[name] = Asked(position, name, truth, shown, blob, seed, len(context))
     except EnvironmentFault:
         raise
@@ -195,12 +209,13 @@ def _trimmed(observation: Observation, most: int) -> Observation:
 def _record(unit: Unit, position: int, sample: Sample, store: Store | None) -> dict[str, Any]:
     arms: dict[str, Mapping[str, Any]] = {}
     for name, one in sample.arms.items():
-        frames = one.answer.frames
+        made = {"frames": one.answer.frames, "latents": one.answer.latents}
+        kept = {k: v for k, v in made.items() if v is not None}
         arms[name] = {
             "status": one.answer.status.state,
             "detail": one.answer.status.detail,
             "truth": one.blob,
-            "prediction": store.put({"frames": frames}) if frames is not None and store else None,
+            "prediction": store.put(kept) if kept and store else None,
             "shown": one.shown,
             "asked": one.observation.horizon,
         }

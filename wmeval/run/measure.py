@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -25,7 +25,7 @@ from wmeval.run.instruments import CONTROL, blank
 from wmeval.run.plan import Unit, draw
 from wmeval.run.store import Store, plain
 from wmeval.run.truths import truth_of
-from wmeval.scene import Case
+from wmeval.scene import Case, Scene
 from wmeval.tracks import Tracks
 from wmeval.world import exact_tracks, visibility
 
@@ -36,17 +36,16 @@ CHROMA = 60  # max - min of sRGB, 0 to 255: statics are grey, so more colour tha
 TRACE_LINES = 12
 _ARRAYS = tuple(f.name for f in fields(Tracks) if f.name not in ("names", "camera", "view"))
 Frames = NDArray[np.uint8]
+# blobs of an arm, its true frames, scene, view, store -> Tracks of context and prediction
+Seeing = Callable[[Mapping[str, Any], Mapping[str, NDArray[Any]], Scene, View, Store], Tracks]
 
 
 def measure(
     unit: Unit, probe: Probe, view: View, metrics: Sequence[str], generated: Mapping[str, Any], store: Store
 ) -> dict[str, Any]:
     """Return the record of a unit's measurement; its blobs are in the store."""
-    return {
-        "stage": "measure",
-        "unit": unit.to_json(),
-        "samples": [_sample(unit, probe, view, metrics, shown, store) for shown in generated["samples"]],
-    }
+    rows = [sample(unit, probe, view, metrics, shown, store, _perceived) for shown in generated["samples"]]
+    return {"stage": "measure", "unit": unit.to_json(), "samples": rows}
 
 
 def on_grid(times: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -68,9 +67,11 @@ def coloured(frames: Frames) -> NDArray[np.bool_]:
     return shown
 
 
-def _sample(
-    unit: Unit, probe: Probe, view: View, metrics: Sequence[str], shown: Mapping[str, Any], store: Store
-) -> dict[str, Any]:
+def sample(
+    unit: Unit, probe: Probe, view: View, metrics: Sequence[str], shown: Mapping[str, Any], store: Store,
+    see: Seeing,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the row of one sample, judged by the Tracks that `see` makes of what was predicted."""
     row = blank(unit, probe, shown, shown["fault"])
     bad = {a: r for a, r in shown["arms"].items() if r["status"] != "ok"}
     case = draw(probe, unit.tag, shown["index"])
@@ -79,13 +80,13 @@ def _sample(
         row["status"], row["detail"] = worst["status"], worst["detail"] or "no reason was given"
     if shown["arms"]:
         try:
-            _judge(row, case, probe, view, shown, store, failed=bool(bad))
+            _judge(row, case, probe, view, shown, store, see, failed=bool(bad))
         except EnvironmentFault:
             raise
         except Exception:
             trace = "".join(traceback.format_exc().splitlines(keepends=True)[-TRACE_LINES:])
             row |= {"status": "failed", "detail": f"the measurement raised\n{trace}", "error": probe.worst}
-    if shown["arms"] and not bad and unit.tag != CONTROL:
+    if metrics and shown["arms"] and not bad and unit.tag != CONTROL:
         begun = time.perf_counter()
         first = next(iter(shown["arms"].values()))
         row["metrics"], row["features"] = _fidelity(metrics, first, store)
@@ -96,22 +97,20 @@ def _sample(
 
 def _judge(
     row: dict[str, Any], case: Case, probe: Probe, view: View, shown: Mapping[str, Any], store: Store,
-    *, failed: bool,
+    see: Seeing, *, failed: bool,
 ) -> None:  # fmt: skip
     tracks, truths, found, due = {}, {}, 0, 0
     for name, scene in case.arms.items():
         begun = time.perf_counter()
         blobs = shown["arms"][name]
         kept = store.get(blobs["truth"])
-        times, cut = kept["times"], blobs["shown"]
+        times = kept["times"]
         truth = truths[name] = truth_of(scene, probe.futures)
         exact = exact_tracks(truth, view, times[on_grid(times)])
         arrays = {f"true.{k}": getattr(exact, k) for k in _ARRAYS}
         if blobs["prediction"]:
-            predicted = store.get(blobs["prediction"])["frames"]
-            until = cut + len(predicted)
-            seen = track(np.concatenate([kept["frames"][:cut], predicted]), scene, view, times[:until])
-            tracks[name] = seen.part(_mask(on_grid(times[:until]), until))
+            seen = see(blobs, kept, scene, view, store)
+            tracks[name] = seen.part(_mask(on_grid(seen.times), len(seen.times)))
             arrays |= {f"seen.{k}": getattr(tracks[name], k) for k in _ARRAYS}
             asked = tracks[name].after(scene.cut_s)
             wanted = visibility(truth, asked.times) >= SEEN_SHARE
@@ -138,6 +137,15 @@ def _judge(
         "evidence": plain(measured.evidence),
     }
     row["seconds"]["measure"] += time.perf_counter() - begun
+
+
+def _perceived(
+    blobs: Mapping[str, Any], kept: Mapping[str, NDArray[Any]], scene: Scene, view: View, store: Store
+) -> Tracks:
+    """Return what perception makes of the context and the predicted frames."""
+    predicted, cut = store.get(blobs["prediction"])["frames"], blobs["shown"]
+    video = np.concatenate([kept["frames"][:cut], predicted])
+    return track(video, scene, view, kept["times"][: len(video)])
 
 
 def _fidelity(
