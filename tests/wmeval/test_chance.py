@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import beta, t
+from scipy.stats import beta, binom, t
 
 from wmeval.chance import holm, p_bounded, p_free, paired_p, rank_ranges
 from wmeval.stats import bounded_mean, free_mean
@@ -45,6 +45,13 @@ def test_closed_forms():
     assert p_bounded([1.0] * 7, -1, 1) is None
     assert p_free([2.0] * 20) is None
     assert paired_p([1.0] * 9, [1.0] * 9, bounds=(0, 1)) == 1.0
+
+
+@pytest.mark.parametrize(("won", "lost", "same"), [(8, 0, 8), (10, 2, 4), (5, 5, 20), (30, 14, 20)])
+def test_of_successes_and_failures_it_is_mcnemars_exact_test(won, lost, same):
+    d = np.repeat([1.0, -1.0, 0.0], [won, lost, same])
+    exact = 2 * binom.cdf(lost, won + lost, 0.5)
+    assert p_bounded(d, -1, 1) == pytest.approx(min(1.0, exact), abs=1e-8)
 
 
 def test_holms_own_rule():

@@ -29,6 +29,7 @@ COMMANDS = {
     "report": ("wmeval.cli.report", "Print a run's table and write its report.html again."),
     "view": ("wmeval.cli.view", "Open a run's report in the browser."),
     "compare": ("wmeval.cli.compare", "Compare runs, paired on the scenes that they share."),
+    "power": ("wmeval.cli.power", "Tell what differences a run can show, and how many cases others need."),
     "data": ("wmeval.cli.data", "Make and export data to train on."),
     "train": ("wmeval.cli.train", "Train one of the models or feature extractors that are shipped."),
     "new": ("wmeval.cli.new", "Write a probe or an adapter of your own to start from."),

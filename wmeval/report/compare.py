@@ -94,7 +94,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class _Answers:
+class Answers:
     """What one run says of each case."""
 
     path: str
@@ -113,9 +113,9 @@ def compare(runs: Sequence[Run]) -> Comparison:
     """
     if len(runs) < 2:
         raise UsageError(f"compare was given {len(runs)} run; expected a first one and one or more others")
-    _check_same(runs)
-    base, *others = answers = [_answers(run) for run in runs]
-    _check_anchors(answers)
+    check_pairs(runs)
+    base, *others = every = [answers(run) for run in runs]
+    _check_anchors(every)
     rows = [row for other in others for row in _differences(base, other)]
     if not rows:
         raise UsageError(
@@ -126,10 +126,11 @@ def compare(runs: Sequence[Run]) -> Comparison:
     if not any(row.p is not None for row in rows):
         told.append(f"no row has {MIN_N} cases in common, so nothing can be told apart, nor stop a gate")
     metrics = [row for other in others for row in _metrics(base, other)]
-    return Comparison(_corrected(rows), _corrected(metrics), _ranks(answers), told)
+    return Comparison(_corrected(rows), _corrected(metrics), _ranks(every), told)
 
 
-def _check_same(runs: Sequence[Run]) -> None:
+def check_pairs(runs: Sequence[Run]) -> None:
+    """Raise UsageError, with the sentence that tells why, where runs did not answer the same scenes."""
     base, *others = runs
     first = {p.partition("@")[0]: p for p in (u.probe for u in base.units)}
     for other in others:
@@ -156,7 +157,7 @@ def _words(value: Any) -> str:
     return str(value)
 
 
-def _check_anchors(answers: Sequence[_Answers]) -> None:
+def _check_anchors(answers: Sequence[Answers]) -> None:
     base, *others = answers
     for other in others:
         for key in base.scores.keys() & other.scores.keys():
@@ -169,7 +170,7 @@ def _check_anchors(answers: Sequence[_Answers]) -> None:
                 )
 
 
-def _differences(base: _Answers, other: _Answers) -> list[Difference]:
+def _differences(base: Answers, other: Answers) -> list[Difference]:
     rows = []
     for key, before in base.values.items():
         after = other.values.get(key)
@@ -191,7 +192,7 @@ def _differences(base: _Answers, other: _Answers) -> list[Difference]:
     return rows
 
 
-def _metrics(base: _Answers, other: _Answers) -> list[Difference]:
+def _metrics(base: Answers, other: Answers) -> list[Difference]:
     from wmeval import registry
 
     rows = []
@@ -217,7 +218,7 @@ def _corrected(rows: Sequence[Difference]) -> list[Difference]:
     return [replace(row, p_holm=p) for row, p in zip(rows, corrected, strict=True)]
 
 
-def _ranks(answers: Sequence[_Answers]) -> list[Rank]:
+def _ranks(answers: Sequence[Answers]) -> list[Rank]:
     rows = []
     for key in answers[0].values:
         having = [a for a in answers if key in a.values]
@@ -247,7 +248,12 @@ def _notes(runs: Sequence[Run]) -> list[str]:
     return told
 
 
-def _answers(run: Run) -> _Answers:
+def answers(run: Run) -> Answers:
+    """Return what a run says of each case, the mean over its replicates.
+
+    Raises:
+        UsageError: the run is not scored.
+    """
     values: dict[Key, dict[str, list[float]]] = {}
     metrics: dict[str, dict[str, list[float]]] = {}
     for r in measured(run):
@@ -262,7 +268,7 @@ def _answers(run: Run) -> _Answers:
     def means(by_case: Mapping[str, Sequence[float]]) -> dict[str, float]:
         return {case: float(np.mean(v)) for case, v in by_case.items()}
 
-    return _Answers(
+    return Answers(
         str(run.path),
         {key: means(v) for key, v in values.items()},
         {name: means(v) for name, v in metrics.items()},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, TextIO
+from typing import TextIO
 
 from wmeval.report import words
 from wmeval.report.compare import Difference, Rank
+from wmeval.report.power import Power
 from wmeval.report.table import cell_text, grid, open_console
 
 
@@ -46,17 +47,17 @@ def ranks(rows: Sequence[Rank], stream: TextIO | None = None) -> None:
     open_console(stream).print(table)
 
 
-def powers(
-    rows: Sequence[Mapping[str, Any]], delta: float, level: float, stream: TextIO | None = None
-) -> None:
+def powers(rows: Sequence[Power], delta: float, stream: TextIO | None = None) -> None:
     """Print what difference each probe can see with the cases it has, and how many `delta` would take."""
-    numbers = ["n", "spread", "sees now", f"cases for {delta:g}", "scenes alone"]
-    table = grid("", ["probe", "asked by", "tag", *numbers, ""], right=set(numbers))
+    numbers = ["n", "spread", "sees now", f"cases to see {delta:g}", "by the normal formula"]
+    surprise = any(row.share is not None for row in rows)
+    more = ["accuracy above chance"] if surprise else []
+    table = grid("", ["probe", "asked by", "tag", *numbers, *more, ""], right={*numbers, *more})
     for row in rows:
         cells = [
-            row["probe"], row["instrument"], row["tag"], words.number(row["n"]),
-            words.number(row["spread"], 2), words.number(row["sees"], 2), words.number(row["needs"]),
-            words.number(row["needs_normal"]), row["reason"],
+            row.probe, row.instrument, row.tag, words.number(row.n), words.number(row.spread, 2),
+            words.number(row.sees, 2), words.number(row.needs), words.number(row.needs_normal),
+            *([words.number(row.share, 2)] if surprise else []), row.reason,
         ]  # fmt: skip
         table.add_row(*(cell_text(c) for c in cells))
     open_console(stream).print(table)

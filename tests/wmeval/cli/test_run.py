@@ -106,6 +106,16 @@ def test_what_can_be_asked_of_a_run(place, capsys, monkeypatch):
     assert (psnr["probe"], psnr["n"]) == ("psnr", 2)
     assert psnr["difference"] == pytest.approx(psnr["other_skill"] - psnr["base_skill"])
     assert psnr["difference"] > 5
+    code, out, _ = wmeval(capsys, "compare", "linear", "oracle", "--gate")
+    assert code == 0
+    for word in ("gravity@0.1", "ranks, best first", "1–2", "no row has 8 cases in common"):
+        assert word in out
+    code, out, _ = wmeval(capsys, "power", "linear", "--delta", "0.1", "--json")
+    (row,) = json.loads(out)["rows"]
+    assert (code, row["n"], row["sees"]) == (0, 2, None)
+    code, out, _ = wmeval(capsys, "power", "linear", "--against", "oracle")
+    assert (code, "fewer than 8 cases" in out) == (0, True)
+    assert wmeval(capsys, "power", "linear", "--delta", "0")[0] == 2
     code, _, err = wmeval(capsys, "compare", "linear")
     assert (code, "was given 1 run" in err) == (2, True)
 
