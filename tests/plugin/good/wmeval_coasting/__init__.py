@@ -1,0 +1,1 @@
+"""A package of somebody else's: nothing in wmeval knows its name."""
