@@ -28,7 +28,7 @@ def share_above(impossible: ArrayLike, possible: ArrayLike) -> float:
     >>> share_above([.5, .5], [.5, .5])
     0.5
     """
-    one, other = _rounded(impossible)[:, None], _rounded(possible)[None]
+    one, other = rounded(impossible)[:, None], rounded(possible)[None]
     return float(np.mean((one > other) + 0.5 * (one == other)))
 
 
@@ -54,12 +54,11 @@ def localised(
     gap = np.sum(impossible, axis=0) / len(impossible) - np.sum(possible, axis=0) / len(possible)
     if not np.isfinite(gap).any():
         return None
-    top = float(np.nanmax(gap))
     known = gap[np.isfinite(gap)]
     if np.ptp(known) <= 10.0**-DIGITS * max(1.0, float(np.abs(known).max())):
         return False
-    peaks = np.flatnonzero(gap == top)
-    return bool(((peaks >= window[0]) & (peaks < window[1])).all())
+    peak = int(np.argmax(np.where(np.isfinite(gap), gap, -np.inf)))  # the first, where surprise lasts
+    return bool(window[0] <= peak < window[1])
 
 
 def apart_before(impossible: Floats, possible: Floats, frames: int) -> float:
@@ -80,7 +79,12 @@ def _mean(values: Floats) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _rounded(values: ArrayLike) -> Floats:
+def rounded(values: ArrayLike) -> Floats:
+    """Return values as a flat array with the digits at which they are equal or not.
+
+    Raises:
+        ValueError: one is NaN.
+    """
     x = np.asarray(values, dtype=np.float64).ravel()
     if np.isnan(x).any():
         raise ValueError("a NaN among scores of clips: a clip without a score cannot be compared")

@@ -17,7 +17,15 @@ from wmeval.anchor import Anchor
 from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, ProbeFault
 from wmeval.measure.cues import BASELINES
-from wmeval.measure.surprise import Floats, apart_before, in_window, localised, over_clip, share_above
+from wmeval.measure.surprise import (
+    Floats,
+    apart_before,
+    in_window,
+    localised,
+    over_clip,
+    rounded,
+    share_above,
+)
 from wmeval.model import Prediction, WorldModel
 from wmeval.probe import Probe
 from wmeval.references import Reference
@@ -27,7 +35,7 @@ from wmeval.run.plan import Unit
 from wmeval.run.scoring import mean, row
 from wmeval.run.store import Store, plain
 from wmeval.run.truths import truth_of
-from wmeval.stats import skill_score
+from wmeval.stats import auroc, skill_score
 from wmeval.suite import Suite
 from wmeval.twins import MATCHINGS, Member, Question, Refused, members, prefix, question
 
@@ -96,7 +104,7 @@ def _score(
         "matching": matching,
         "unit": "share of comparisons lost",
         "accuracy": 1 - made["error"] if made["error"] is not None else None,
-        "auroc": _auroc(told),
+        **_auroc([r for r in asked if r["status"] == "ok"]),
         "clip_mean": mean([t["clip_mean"] for t in told]),
         "clip_max": mean([t["clip_max"] for t in told]),
         "localised": mean([float(k) for k in known]),
@@ -262,10 +270,22 @@ def _peaks(arms: Sequence[Mapping[str, Any]], surprises: Sequence[Floats]) -> bo
     return localised(impossible, possible, (start, end))
 
 
-def _auroc(told: Sequence[Mapping[str, Any]]) -> float | None:
-    impossible = [s for t in told for s in t["impossible"]]
-    possible = [s for t in told for s in t["possible"]]
-    return share_above(impossible, possible) if possible and impossible else None
+def _auroc(records: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return the AUROC over all clips, with its interval over cases where each has as many clips."""
+    cases: dict[str, tuple[list[float], list[float]]] = {}
+    for record in records:
+        possible, impossible = cases.setdefault(record["case_id"], ([], []))
+        possible += record["surprise"]["possible"]
+        impossible += record["surprise"]["impossible"]
+    one, other = ([c[side] for c in cases.values()] for side in (0, 1))
+    whole: dict[str, float | None] = {"auroc": None, "auroc_lo": None, "auroc_hi": None}
+    if not one or not sum(map(len, one)) or not sum(map(len, other)):
+        return whole
+    whole["auroc"] = share_above([s for c in other for s in c], [s for c in one for s in c])
+    if len({len(c) for c in one}) == len({len(c) for c in other}) == 1:
+        told = auroc(*(rounded(c).reshape(len(c), -1) for c in (one, other)))
+        whole |= {"auroc_lo": told.lo, "auroc_hi": told.hi}
+    return whole
 
 
 def _baselines(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
