@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from wmeval import promises
 from wmeval.camera import View
-from wmeval.errors import EnvironmentFault
-from wmeval.model import Generates, Observation, Prediction, Status, WorldModel
+from wmeval.errors import EnvironmentFault, ProbeFault
+from wmeval.model import Clip, Generates, Observation, Prediction, Status, WorldModel
 from wmeval.probe import Probe
 from wmeval.references import Reference
+from wmeval.run.instruments import CONTROL
 from wmeval.run.plan import Unit, draw
+from wmeval.run.split import reconstructed
 from wmeval.run.store import Store
 from wmeval.run.truths import truth_of
 from wmeval.seeds import sample_seed
@@ -40,6 +43,8 @@ class Asked:
     blob: str  # digest of the true frames
     seed: int
     shown: int  # context frames in the scene; the model may see fewer
+    whole: Clip  # the true video
+    codec: dict[str, Any] = field(default_factory=dict)  # what the model's own codec makes of it
     answer: Prediction = field(default_factory=lambda: Prediction(status=Status("failed", "was not asked")))
 
 
@@ -66,6 +71,12 @@ def generate(
     """
     samples = shown(unit, probe, model.card.context[1], view, run_seed, store)
     ask_all(samples, model.card.max_batch, lambda batch: _answers(model, batch, view), check)
+    if "reconstructs" in model.card.capabilities and unit.replicate == 0 and unit.tag != CONTROL:
+        # last, so that nothing the model has to continue was shown to it whole before
+        asked = [a for s in samples for a in s.arms.values()]
+        codecs = reconstructed(model, [a.whole for a in asked], model.card.max_batch, store)
+        for one, codec in zip(asked, codecs, strict=True):
+            one.codec = codec
     return record(unit, samples, store)
 
 
@@ -169,8 +180,15 @@ def _show(
 ) -> Sample:
     sample = Sample()
     index, wanted = unit.indices[position], unit.case_ids[position]
-    case = draw(probe, unit.tag, index)
+    try:
+        case = draw(probe, unit.tag, index)
+    except ProbeFault as fault:
+        return Sample(fault=str(fault))
     if case.case_id != wanted:
+        if draw(probe, unit.tag, index).case_id != case.case_id:
+            told = promises.fault(probe, "case", "drew two cases from one generator; draw everything from "
+                                  "`rng` and nothing else")  # fmt: skip
+            return Sample(fault=str(told.on(f"case {index} (eval, {unit.tag})")))
         raise EnvironmentFault(
             f"case {index} of {unit.probe} is {case.case_id[:12]} here and {wanted[:12]} in the plan: the "
             "code or numpy differs between the processes; use one environment and run again"
@@ -179,7 +197,8 @@ def _show(
     try:
         for name, scene in case.arms.items():
             begun = time.perf_counter()
-            truth = truth_of(scene, probe.futures)
+            with promises.blamed(probe, "case", "its scene cannot be simulated"):
+                truth = truth_of(scene, probe.futures)
             sample.seconds["simulate"] += time.perf_counter() - begun
             begun = time.perf_counter()
             context, ahead = frame_split(scene, view, probe.horizon_s)
@@ -188,10 +207,14 @@ def _show(
             observation = observe(truth, view, probe.horizon_s, rendered=rendered)
             sample.seconds["render"] += time.perf_counter() - begun
             blob = store.put({"times": times, "frames": rendered.frames, "bodies": rendered.bodies})
-            shown = _trimmed(observation, most)
-            sample.arms[name] = Asked(position, name, truth, shown, blob, seed, len(context))
+            given = _trimmed(observation, most)
+            whole = Clip(rendered.frames, view.fps, observation.actions)
+            sample.arms[name] = Asked(position, name, truth, given, blob, seed, len(context), whole)
     except EnvironmentFault:
         raise
+    except ProbeFault as fault:
+        sample.arms.clear()
+        sample.fault = str(fault.on(f"case {index} (eval, {unit.tag})"))
     except Exception:
         sample.arms.clear()
         sample.fault = f"the probe's scene could not be made\n{_trace()}"
@@ -218,6 +241,7 @@ def _record(unit: Unit, position: int, sample: Sample, store: Store | None) -> d
             "prediction": store.put(kept) if kept and store else None,
             "shown": one.shown,
             "asked": one.observation.horizon,
+            **one.codec,
         }
     return {
         "index": unit.indices[position],

@@ -42,11 +42,13 @@ _STAGES: Mapping[Instrument, tuple[str, str, str]] = {
     "surprise": ("wmeval.run.surprise",) * 3,
 }
 _CODE: Mapping[Instrument, tuple[str, ...]] = {
-    "rollout": ("wmeval.perceive", "wmeval.tracks", "wmeval.probe", "wmeval.run.measure"),
+    "rollout": (
+        "wmeval.perceive", "wmeval.tracks", "wmeval.probe", "wmeval.run.measure", "wmeval.run.split",
+    ),
     "imagination": (
         "wmeval.perceive", "wmeval.tracks", "wmeval.probe", "wmeval.run.measure", "wmeval.run.imagination",
     ),
-    "surprise": ("wmeval.twins", "wmeval.measure.surprise", "wmeval.run.surprise"),
+    "surprise": ("wmeval.twins", "wmeval.measure.surprise", "wmeval.measure.cues", "wmeval.run.surprise"),
 }  # fmt: skip
 
 

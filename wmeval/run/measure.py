@@ -15,17 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wmeval import registry
+from wmeval import promises, registry
 from wmeval.camera import View
-from wmeval.errors import EnvironmentFault, WmevalError
+from wmeval.errors import EnvironmentFault, ProbeFault, WmevalError
 from wmeval.metric import Features, Metric, SetMetric
 from wmeval.perceive import track
 from wmeval.probe import Probe
 from wmeval.run.instruments import CONTROL, blank
 from wmeval.run.plan import Unit, draw
+from wmeval.run.split import lost
 from wmeval.run.store import Store, plain
 from wmeval.run.truths import truth_of
-from wmeval.scene import Case, Scene
+from wmeval.scene import Scene
 from wmeval.tracks import Tracks
 from wmeval.world import exact_tracks, visibility
 
@@ -44,7 +45,15 @@ def measure(
     unit: Unit, probe: Probe, view: View, metrics: Sequence[str], generated: Mapping[str, Any], store: Store
 ) -> dict[str, Any]:
     """Return the record of a unit's measurement; its blobs are in the store."""
-    rows = [sample(unit, probe, view, metrics, shown, store, _perceived) for shown in generated["samples"]]
+    rows = []
+    for shown in generated["samples"]:
+        row = sample(unit, probe, view, metrics, shown, store, _perceived)
+        if row["status"] == "ok" and unit.replicate == 0 and unit.tag != CONTROL:
+            begun = time.perf_counter()
+            case = draw(probe, unit.tag, shown["index"])
+            row["lost"] = lost(probe, view, case, shown, on_grid, store)
+            row["seconds"]["perceive"] = round(row["seconds"]["perceive"] + time.perf_counter() - begun, 6)
+        rows.append(row)
     return {"stage": "measure", "unit": unit.to_json(), "samples": rows}
 
 
@@ -74,15 +83,17 @@ def sample(
     """Return the row of one sample, judged by the Tracks that `see` makes of what was predicted."""
     row = blank(unit, probe, shown, shown["fault"])
     bad = {a: r for a, r in shown["arms"].items() if r["status"] != "ok"}
-    case = draw(probe, unit.tag, shown["index"])
     if bad:
         row["arm"], worst = next(iter(bad.items()))
         row["status"], row["detail"] = worst["status"], worst["detail"] or "no reason was given"
     if shown["arms"]:
         try:
-            _judge(row, case, probe, view, shown, store, see, failed=bool(bad))
+            _judge(row, unit, probe, view, shown, store, see, failed=bool(bad))
         except EnvironmentFault:
             raise
+        except ProbeFault as fault:
+            told = str(fault.on(f"case {shown['index']} (eval, {unit.tag})"))
+            row |= {"status": "failed", "detail": told, "error": probe.worst}
         except Exception:
             trace = "".join(traceback.format_exc().splitlines(keepends=True)[-TRACE_LINES:])
             row |= {"status": "failed", "detail": f"the measurement raised\n{trace}", "error": probe.worst}
@@ -96,17 +107,17 @@ def sample(
 
 
 def _judge(
-    row: dict[str, Any], case: Case, probe: Probe, view: View, shown: Mapping[str, Any], store: Store,
+    row: dict[str, Any], unit: Unit, probe: Probe, view: View, shown: Mapping[str, Any], store: Store,
     see: Seeing, *, failed: bool,
 ) -> None:  # fmt: skip
-    tracks, truths, found, due = {}, {}, 0, 0
-    for name, scene in case.arms.items():
+    tracks, truths, eyes, found, due = {}, {}, {}, 0, 0
+    for name, scene in draw(probe, unit.tag, shown["index"]).arms.items():
         begun = time.perf_counter()
         blobs = shown["arms"][name]
         kept = store.get(blobs["truth"])
         times = kept["times"]
         truth = truths[name] = truth_of(scene, probe.futures)
-        exact = exact_tracks(truth, view, times[on_grid(times)])
+        exact = eyes[name] = exact_tracks(truth, view, times[on_grid(times)])
         arrays = {f"true.{k}": getattr(exact, k) for k in _ARRAYS}
         if blobs["prediction"]:
             seen = see(blobs, kept, scene, view, store)
@@ -121,6 +132,10 @@ def _judge(
     if failed:
         return
     begun = time.perf_counter()
+    if unit.tag != CONTROL:  # a case that asks nothing, or gives itself away, is no failure of the model
+        promises.arose(probe, eyes, truths)
+        if shown["index"] == unit.indices[0]:
+            promises.not_given_away(probe, eyes, truths)
     verdict = probe.judge(tracks, truths)
     measured = verdict.measurement
     telling = measured.status == "ok" and (not due or found / due >= MOST)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from wmeval import registry
+from wmeval import promises, registry
 from wmeval.camera import View
-from wmeval.errors import UsageError
+from wmeval.errors import ProbeFault, UsageError
 from wmeval.model import ActionSpace, Card
 from wmeval.probe import Probe
 from wmeval.run.code import defined_in, file_digest, source_digest
@@ -191,7 +191,11 @@ def _asked(a: _Asked) -> tuple[list[Unit], list[Mapping[str, str]]]:
         else:
             na.append(a.na("the probe draws no control scenes", CONTROL))
     for tag, count in counts.items():
-        made = _cases(a, tag, min(count, a.request.limit or count))
+        try:
+            made = _cases(a, tag, min(count, a.request.limit or count))
+        except ProbeFault as fault:
+            na.append({**a.na(str(fault), tag), "fault": "probe"})
+            continue
         if isinstance(made, str):
             na.append(a.na(made))
             break
@@ -209,12 +213,19 @@ def _cases(a: _Asked, tag: str, count: int) -> list[str] | str:
         told = unaskable(questions, a.card, a.view)
         return told or [q.case_id for q in questions]
     cases = [draw(a.probe, tag, i) for i in range(count)]
+    with promises.on(f"case 0 (eval, {tag})"):
+        promises.drawn_alike(a.probe, [scene_rng("eval", a.probe.key, tag, 0) for _ in range(2)], tag)
     return _inapplicable(a.card, a.view, a.probe, cases) or [c.case_id for c in cases]
 
 
 def draw(probe: Probe, tag: str, index: int) -> Case:
-    """Return evaluation case `index` of a probe and tag; the same on every machine."""
-    case = probe.case(scene_rng("eval", probe.key, tag, index), tag)
+    """Return evaluation case `index` of a probe and tag; the same on every machine.
+
+    Raises:
+        ProbeFault: `case` raised, or returned something else.
+    """
+    with promises.on(f"case {index} (eval, {tag})"):
+        case = promises.drawn(probe, scene_rng("eval", probe.key, tag, index), tag)
     return Case(case.arms, {"split": "eval", "probe": probe.key, "tag": tag, "index": index})
 
 
@@ -228,7 +239,7 @@ def frame_counts(scene: Scene, view: View, horizon_s: float) -> tuple[int, int]:
 def measure_key(unit: Unit, probe: Probe, metrics: tuple[str, ...], generated: Mapping[str, Any]) -> str:
     """Return the key of a unit's measurement: of what was predicted, and of the code that judges it."""
     predicted = [
-        [s["case_id"], {arm: [a["status"], a["prediction"]] for arm, a in s["arms"].items()}]
+        [s["case_id"], {arm: [a["status"], a["prediction"], a.get("codec")] for arm, a in s["arms"].items()}]
         for s in generated["samples"]
     ]
     of = {name: _metric_code(name) for name in metrics}

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from wmeval import registry
+from wmeval import promises, registry
 from wmeval.anchor import Anchor
 from wmeval.camera import View
+from wmeval.errors import ProbeFault
 from wmeval.metric import SetMetric
 from wmeval.probe import Measurement, Probe
 from wmeval.run.code import source_digest
@@ -23,6 +24,7 @@ from wmeval.run.folder import Run
 from wmeval.run.instruments import CONTROL, failed, scoring, scoring_module, worst
 from wmeval.run.plan import SCHEMA, Plan, measure_key
 from wmeval.run.progress import Progress
+from wmeval.run.split import summed
 from wmeval.run.store import Store, plain
 from wmeval.seeds import digest
 from wmeval.stats import MIN_N, bounded_mean, free_mean, skill_score
@@ -47,9 +49,12 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
         probe, instrument, tag = probes[key[0]], key[1], key[2]
         if instrument == "rollout" and stored_anchor(suite, probe, anchor_tag(probe, tag), view) is None:
             tell(Progress("anchors", message=f"no stored anchor fits {probe.key} at this view; making one"))
-        made = scoring(instrument)(probe, tag, groups[key], suite, view)
-        if instrument == "rollout":
-            made = [{**row, **energy(run, probe, groups[key])} for row in made]
+        try:
+            made = scoring(instrument)(probe, tag, groups[key], suite, view)
+            if instrument == "rollout":
+                made = [{**row, **energy(run, probe, groups[key])} for row in made]
+        except ProbeFault as fault:
+            made = [unanchored(probe, instrument, tag, groups[key], view, str(fault))]
         scores += made
     results = {
         "schema": SCHEMA,
@@ -92,7 +97,7 @@ def inputs_digest(store: Store, plan: Plan) -> str:
             key = measure_key(unit, registry.load_probe(unit.given), plan.metrics, store.read(unit.key))
             keys.append([unit.key, key, store.has(key)])
     homes = sorted({scoring_module(u.instrument) for u in plan.units} | {"wmeval.run.scoring"})
-    homes += ["wmeval.run.energy", "wmeval.measure.energy"]
+    homes += ["wmeval.run.split", "wmeval.run.energy", "wmeval.measure.energy"]
     code = source_digest(*homes, "wmeval.stats", "wmeval.anchor", "wmeval.calibrate")
     return digest([keys, plan.to_json()["na"], plan.partial, code, _anchors_digest(plan.suite)])
 
@@ -124,7 +129,11 @@ def implied(
         rows.append({"name": name, "value": float(np.median(values)), "lo": lo, "hi": hi, "n": len(values)})
     if probe.reduce is not None and records:
         cases = [run.case(r) for r in records]
-        for name, value in probe.reduce(cases, [_measurement(r) for r in records]).items():
+        try:
+            reduced = promises.call(probe, "reduce", cases, [_measurement(r) for r in records])
+        except ProbeFault as fault:
+            reduced = {"reduce": {"value": None, "lo": None, "hi": None, "reason": str(fault)}}
+        for name, value in reduced.items():
             rows.append({"name": name, "n": len(records), **_reduced(value)})
     of = {"probe": probe.key, "instrument": instrument, "tag": tag, "reason": ""}
     return [{**of, **row} for row in rows]
@@ -207,16 +216,25 @@ def score(
     """Return the row of a probe and tag that was asked by rollout."""
     anchor = find_anchor(suite, probe, anchor_tag(probe, tag), view)
     made = row(probe, "rollout", tag, records, anchor)
+    made["split"] = summed(records) if tag != CONTROL else None
     if tag == CONTROL:
         cases: dict[str, list[bool]] = defaultdict(list)
         for record in records:
-            cases[record["case_id"]].append(record["error"] > anchor.ceiling)
+            cases[record["case_id"]].append(record["error"] > anchor.alarm_above)
         told = bounded_mean([float(np.mean(c)) for c in cases.values()], 0.0, 1.0)
         made |= {
             "alarms": told.mean, "lo": told.lo, "hi": told.hi, "skill": None, "null": None, "rows": {},
             "reason": "control scenes count as false alarms, never in skill",
         }  # fmt: skip
     return [made]
+
+
+def unanchored(
+    probe: Probe, instrument: Instrument, tag: str, records: Sequence[Record], view: View, why: str
+) -> dict[str, Any]:
+    """Return the row of a probe whose own fault keeps skill 0 and 1 from being known."""
+    unknown = Anchor(probe.key, tag, view, math.nan, math.nan, 0)
+    return {**row(probe, instrument, tag, records, unknown), "reason": f"no anchors can be made: {why}"}
 
 
 def anchor_tag(probe: Probe, tag: str) -> str:
@@ -260,7 +278,8 @@ def row(
         made["reason"] = "no sample is finished yet"
     elif not anchor.null > anchor.ceiling:
         made["reason"] = (
-            f"the null model ({anchor.null:.3g}) does no worse than the oracle ({anchor.ceiling:.3g})"
+            f"the null model ({anchor.null:.3g}) does no worse than the oracle ({anchor.ceiling:.3g}); "
+            "`wmeval check probe` tells why"
         )
     else:
         values = np.array([anchor.value(e) for e in errors])
