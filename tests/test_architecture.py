@@ -27,6 +27,7 @@ LAYERS = [
         "doctor",
         "run",
         "starter",
+        "stress",
         "trial",
     },
     {"report"},

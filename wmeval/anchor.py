@@ -15,9 +15,10 @@ LAZY_SKILL = 0.05  # what lazy models (freeze, vanish, blur, noise) may score be
 class Anchor:
     """The calibration of one probe at one tag and View, made on development scenes.
 
-    `null` is the mean error of the probe's null reference, `ceiling` the 95th percentile of the oracle's;
-    `detectable` the smallest graded violation that is seen (None = none was), `false_alarms` the share of
-    clean truths that raise one. `rows` holds what the references score on the evaluation scenes:
+    `null` is the mean error of the probe's null reference, `ceiling` the 95th percentile of the oracle's.
+    A violation is said to be seen above `threshold`; `detectable` is the smallest graded one that is (None =
+    none was), `false_alarms` the share of clean truths above a threshold that other clean truths set.
+    `rows` holds what the references score on the evaluation scenes:
     name -> {"skill", "lo", "hi", "error", "found", "n"}.
     """
 
@@ -31,6 +32,12 @@ class Anchor:
     false_alarms: float | None = None
     rows: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     source: Literal["stored", "local"] = "local"
+    threshold: float | None = None
+
+    @property
+    def alarm_above(self) -> float:
+        """The error from which on the instrument says that it saw a violation."""
+        return self.ceiling if self.threshold is None else self.threshold
 
     def value(self, error: float) -> float:
         """Return the unclipped skill of one case: 1 at the ceiling or better, 0 at the null's mean.

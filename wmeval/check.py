@@ -105,10 +105,12 @@ def check_probe(
     anchor = made.anchor
     found += list(_skills(probe, anchor, rows[:n], tested))
     found += list(_violations(probe, made, tested))
-    found.append(_alarms("false alarms", "clean truths", [r["oracle"][0] for r in tested], anchor.ceiling))
+    found.append(
+        _alarms("false alarms", "clean truths", [r["oracle"][0] for r in tested], anchor.alarm_above)
+    )
     if control := rows[n + n // 2 :]:
         errors = [r["oracle"][0] for r in control]
-        found.append(_alarms("control scenes", "control scenes", errors, anchor.ceiling))
+        found.append(_alarms("control scenes", "control scenes", errors, anchor.alarm_above))
     if anchor.null > anchor.ceiling:
         found.append(told("what the context leaves open", lambda: _open(probe, of, at, anchor)))
     if probe.twin is not None:
@@ -209,7 +211,7 @@ def _alarms(name: str, of: str, errors: Sequence[float], ceiling: float) -> Find
     tail = 1.0 - sum(math.comb(n, k) * ALARMS**k * (1 - ALARMS) ** (n - k) for k in range(count))
     ok = tail >= CHANCE
     says = (
-        f"{count} of {n} {of} lie above the ceiling ({count / n:.2f}, median error {np.median(errors):.3g})"
+        f"{count} of {n} {of} raise an alarm ({count / n:.2f}, median error {np.median(errors):.3g})"
     )
     mend = f", and {ALARMS} may: nothing is wrong in them, so let `measure` say so"
     return Finding(name, ok, says if ok else says + mend)

@@ -24,11 +24,16 @@ FUTURES = 8  # that are averaged by mean-of-futures
 
 @dataclass(frozen=True)
 class Organism:
-    """One fault: `does` says what, with the unit of `strength`; `graded` False has no other strength."""
+    """One fault: `does` says what, with the unit of `strength`; `graded` False has no other strength.
+
+    `strength` costs a probe of that law most of its skill; `slight` is as large as a violation that
+    calibration has to see.
+    """
 
     name: str
     does: str
     strength: float
+    slight: float
     fault: Fault
     graded: bool = True
     samples: int = 1  # worlds whose pictures are averaged
@@ -40,7 +45,7 @@ class Organism:
             UsageError: it has one strength only, and another was asked for.
         """
         used = self.strength if strength is None else strength
-        if used != self.strength and not self.graded:
+        if not self.graded and used != self.strength:
             raise UsageError(f"the organism {self.name!r} has no strengths; ask for organism:{self.name}")
         name = f"organism:{self.name}" + (f"={used:g}" if used != self.strength else "")
 
@@ -65,30 +70,37 @@ class Organism:
 
 
 _ALL = (
-    Organism("low-gravity", "gravity is weaker (factor)", 0.2, faults.gravity),
-    Organism("no-collisions", "bodies go through one another", 1.0, faults.no_collisions, graded=False),
-    Organism("leaky-walls", "bodies go through what they newly meet", 1.0, faults.leaky_walls, graded=False),
-    Organism("forgetful", "what was hidden for longer is gone (s)", 0.0, faults.forget_hidden),
-    Organism("vanishing", "everything is gone for a while (s)", 10.0, faults.vanish),
-    Organism("teleporting", "the first body jumps sideways (radii)", 3.0, faults.teleport),
-    Organism("slow-motion", "time goes by more slowly (factor)", 0.2, faults.slow_motion),
-    Organism("ignores-actions", "only a share of an action takes effect (share)", 0.0, faults.weak_actions),
-    Organism("hue-drift", "colours turn (degrees/s)", 25.0, faults.hue_drift),
-    Organism("size-drift", "bodies grow (share of their extents per s)", 0.3, faults.size_drift),
-    Organism("super-bounce", "impacts return more speed than they meet (restitution)", 1.2, faults.bouncy),
-    Organism("frictionless", "friction is weaker (factor)", 0.0, faults.slippery),
-    Organism("restless", "what is at rest moves off by itself (m/s)", 1.5, faults.restless),
-    Organism("late-reaction", "what is struck moves too late (s)", 0.5, faults.late_reaction),
-    Organism("unstable-towers", "what stands on something falls (m/s)", 1.5, faults.topple),
+    Organism("low-gravity", "gravity is weaker (factor)", 0.2, 0.75, faults.gravity),
+    Organism("no-collisions", "bodies go through one another", 1.0, 1.0, faults.no_collisions, graded=False),
+    Organism(
+        "leaky-walls", "bodies go through what they newly meet", 1.0, 1.0, faults.leaky_walls, graded=False
+    ),
+    Organism("forgetful", "what was hidden for longer is gone (s)", 0.0, 0.5, faults.forget_hidden),
+    Organism("vanishing", "everything is gone for a while (s)", 10.0, 0.3, faults.vanish),
+    Organism("teleporting", "the first body jumps sideways (radii)", 3.0, 1.0, faults.teleport),
+    Organism("slow-motion", "time goes by more slowly (factor)", 0.2, 0.75, faults.slow_motion),
+    Organism(
+        "ignores-actions", "only a share of an action takes effect (share)", 0.0, 0.6, faults.weak_actions
+    ),
+    Organism("hue-drift", "colours turn (degrees/s)", 25.0, 25.0, faults.hue_drift),
+    Organism("size-drift", "bodies grow (share of their extents per s)", 0.3, 0.1, faults.size_drift),
+    Organism(
+        "super-bounce", "impacts return more speed than they meet (restitution)", 1.2, 1.0, faults.bouncy
+    ),
+    Organism("frictionless", "friction is weaker (factor)", 0.0, 0.6, faults.slippery),
+    Organism("restless", "what is at rest moves off by itself (m/s)", 1.5, 0.3, faults.restless),
+    Organism("late-reaction", "what is struck moves too late (s)", 0.5, 0.2, faults.late_reaction),
+    Organism("unstable-towers", "what stands on something falls (m/s)", 1.5, 0.3, faults.topple),
     Organism(
         "mean-of-futures",
         f"the mean picture of {FUTURES} futures that drift apart (m/s)",
         0.8,
+        0.1,
         faults.scattered,
         samples=FUTURES,
     ),
     Organism(
-        "forgetful-camera", "what leaves the picture for longer is gone (s)", 0.0, faults.forget_outside
+        "forgetful-camera", "what leaves the picture for longer is gone (s)", 0.0, 0.5, faults.forget_outside
     ),
 )
 ORGANISMS: Mapping[str, Organism] = {o.name: o for o in _ALL}

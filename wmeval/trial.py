@@ -6,7 +6,7 @@ what comes out tells what the instrument can see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from wmeval import promises
 from wmeval.camera import View
+from wmeval.disturb import DISTURBANCES
 from wmeval.perceive import track
 from wmeval.probe import Probe
-from wmeval.references import REFERENCES
+from wmeval.registry import load_reference
 from wmeval.run.measure import SEEN_SHARE, on_grid
 from wmeval.scene import Case, Scene
 from wmeval.seeds import sample_seed
@@ -57,7 +58,7 @@ class Trial:
         for arm, truth in self.truths.items():
             context, asked = self._split(arm)
             rng = np.random.default_rng(sample_seed(0, self.probe.key, self.case.case_id, 0))
-            predicted = REFERENCES[name].predict(truth, self.view, asked, rng).frames
+            predicted = load_reference(name).predict(truth, self.view, asked, rng).frames
             if predicted is None:
                 raise ValueError(f"the reference {name!r} returned no frames")
             videos[arm] = np.concatenate([self.frames[arm][:context], predicted])
@@ -65,12 +66,30 @@ class Trial:
 
     def violated(self, strength: float, rng: np.random.Generator) -> Outcome:
         """Return what the truth violated by `strength` is worth, measured against the lawful truth."""
+        return self.judge(self._violated(strength, rng))
+
+    def disturbed(self, strength: float, rng: np.random.Generator) -> Iterator[tuple[str, Outcome]]:
+        """Yield what the clean and the violated video are worth under each disturbance of each strength.
+
+        They are called "NAME STRENGTH" and "NAME STRENGTH violated".
+        """
+        videos = {"": self.frames, " violated": self._violated(strength, rng)}
+        for disturbance in DISTURBANCES.values():
+            for amount in disturbance.strengths:
+                for suffix, clean in videos.items():
+                    changed = {}
+                    for arm, video in clean.items():
+                        cut, noise = self._split(arm)[0], np.random.default_rng(0)
+                        ahead = disturbance.apply(video[cut:], amount, noise)
+                        changed[arm] = np.concatenate([video[:cut], ahead])
+                    yield f"{disturbance.name} {amount:g}{suffix}", self.judge(changed)
+
+    def _violated(self, strength: float, rng: np.random.Generator) -> Mapping[str, Frames]:
         broken = promises.violated(self.probe, self.truths, strength, rng)
-        videos = {
+        return {
             arm: np.concatenate([self.frames[arm][: self._split(arm)[0]], self._draw(broken[arm])])
             for arm in self.truths
         }
-        return self.judge(videos)
 
     def judge(self, videos: Mapping[str, Frames]) -> Outcome:
         """Return what whole videos (context and continuation) are worth."""

@@ -41,17 +41,27 @@ def test_null_ceiling_and_curve_are_what_numpy_and_scipy_say() -> None:
     assert told.anchor.null == pytest.approx(np.mean([r["freeze"][0] for r in scenes]))
     assert told.anchor.ceiling == pytest.approx(np.quantile([r["oracle"][0] for r in scenes], 0.95))
     clean = [r["oracle"][0] for r in graded]
-    assert told.anchor.false_alarms == pytest.approx(np.mean(np.array(clean) > told.anchor.ceiling))
+    errors = [r["oracle"][0] for r in scenes]
+    threshold = np.quantile(errors, 0.975)
+    assert told.anchor.alarm_above == pytest.approx(threshold)
+    assert told.anchor.false_alarms == calibration.crossed(np.array(errors))
     for grade in told.curve:
         broken = [r[f"{grade.strength:g}"][0] for r in graded]
         u = mannwhitneyu(broken, clean).statistic
         assert grade.auroc == pytest.approx(u / len(broken) / len(clean))
-        assert grade.detected == pytest.approx(np.mean(np.array(broken) > told.anchor.ceiling))
+        assert grade.detected == pytest.approx(np.mean(np.array(broken) > threshold))
     seen = [g.strength for g in told.curve if g.detected >= 0.8]
     assert told.anchor.detectable == min(seen)
     assert told.anchor.rows["oracle"]["skill"] > 0.9
     assert told.anchor.rows["vanish"]["skill"] == 0.0
     assert told.anchor.rows["oracle"]["n"] == 16
+
+
+def test_clean_truths_raise_a_false_alarm_as_often_as_the_threshold_says() -> None:
+    rng = np.random.default_rng(0)
+    shares = [calibration.crossed(rng.normal(size=1000)) for _ in range(40)]
+    assert np.mean(shares) == pytest.approx(1 - calibration.QUIET, abs=0.005)
+    assert max(shares) <= 0.05
 
 
 def test_what_no_strength_shows_is_not_detectable() -> None:
