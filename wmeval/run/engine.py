@@ -16,6 +16,7 @@ from wmeval import registry
 from wmeval.camera import View
 from wmeval.errors import Interrupted, UsageError
 from wmeval.run.folder import Run
+from wmeval.run.instruments import prepare
 from wmeval.run.interrupt import draining
 from wmeval.run.machine import machine
 from wmeval.run.plan import Plan, Unit, make_plan, measure_key
@@ -139,6 +140,8 @@ def _compute(store: Store, plan: Plan, todo: Sequence[Unit], tell: Told, *, gene
         str(store.folder.resolve()), request.model, request.weights, request.device, request.options, threads,
         request.seed, asdict(plan.view), plan.metrics, generates,
     )  # fmt: skip
+    if generates:
+        prepare(plan, [u for u in todo if not store.has(u.key)], tell)
     left = sum(len(u.indices) for u in todo)
     tally = Tally(len(plan.units), len(plan.units) - len(todo), plan.samples, plan.samples - left)
     skills = _stored_skills(plan)

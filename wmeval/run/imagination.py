@@ -6,15 +6,17 @@ mean is measured through the same encoder and the same readout: 1 is the model's
 tells what the dynamics lose, and neither what the encoder lost nor what a linear map cannot read.
 
 A probe can be asked this way only where its calibration passes through encoder and readout (`unfit`): the
-ceiling is at most `CEILING_SHARE` of the null, and what violates it most is told from the truth. Pixels must
-reach a fifth; a linear readout does not resolve a tenth of a pixel, and the numbers stand beside every score.
+ceiling is at most a fifth of the null, as for pixels, and its strongest violation is told from the truth. An
+encoder that loses what a probe asks about makes the probe not applicable, and the numbers say so.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wmeval import registry
 from wmeval.anchor import Anchor
 from wmeval.calibration import REFERENCE_ROWS, Job, Row, Told, summed, try_case
 from wmeval.camera import View
@@ -31,10 +34,12 @@ from wmeval.perceive.readout import Readout, from_arrays
 from wmeval.probe import Probe
 from wmeval.references import Reference
 from wmeval.run.clips import ask_clips
-from wmeval.run.code import defined_in, source_digest
+from wmeval.run.code import source_digest
 from wmeval.run.generate import Asked, Sample, ask_all, record, shown
+from wmeval.run.instruments import rests_on
 from wmeval.run.measure import Seeing, sample
-from wmeval.run.plan import Unit
+from wmeval.run.plan import Plan, Unit
+from wmeval.run.progress import Progress
 from wmeval.run.readouts import amiss, eye, name_of, readout_of
 from wmeval.run.scoring import row
 from wmeval.run.store import Store, plain
@@ -44,7 +49,8 @@ from wmeval.seeds import digest
 from wmeval.suite import Suite
 from wmeval.tracks import Tracks
 
-CEILING_SHARE = 0.5  # of the null, that the encoded truth may cost
+CEILING_SHARE = 0.2  # of the null, that the encoded truth may cost: the rule for pixels
+TELL_S = 10.0  # between two lines that say how far the preparation is
 TOLD_APART = 0.9  # AUROC of the strongest violation against clean truths
 SCENES, TESTED, ROWS = (
     40,
@@ -61,6 +67,7 @@ class Ground:
     auroc: float  # of the strongest violation
     unfit: str  # why the probe cannot be asked this way, or nothing
     readout: Mapping[str, float]  # how good it is on clips that were left out
+    rests_on: tuple[str, ...]  # digests of the readout's and the probe's code
 
 
 def generate(
@@ -162,10 +169,40 @@ def score(
         return [{**made, "reason": next((r["detail"] for r in records), made["reason"])}]
     ground = _ground_from(known[0])
     made = row(probe, "imagination", tag, records, ground.anchor)
-    made |= {"unfit": ground.unfit, "readout": dict(ground.readout)}
-    if ground.unfit:
-        made |= {"skill": None, "lo": None, "hi": None, "reason": ground.unfit}
-    return [made]
+    why = ground.unfit
+    if ground.rests_on != tuple(rests_on("imagination", probe)):
+        why = "the probe or the readout has changed since this model was asked; `wmeval run` asks it again"
+    made |= {"unfit": why, "readout": dict(ground.readout)}
+    return [{**made, "skill": None, "lo": None, "hi": None, "reason": why} if why else made]
+
+
+def prepare(plan: Plan, units: Sequence[Unit], tell: Callable[[Progress], None]) -> None:
+    """Fit the readout and make what scores stand on, for workers to find in the cache; tell how far it is.
+
+    What goes wrong is left to the workers, who tell it sample by sample.
+    """
+    asked = {(u.given, u.tag): None for u in units if u.instrument == "imagination"}
+    request, due = plan.request, time.monotonic()
+    model = registry.load_model(request.model, request.weights, request.device, request.options)
+    if not isinstance(model, Encodes):
+        return
+
+    def teller(what: str) -> Told:
+        def say(done: int, total: int) -> None:
+            nonlocal due
+            if time.monotonic() >= due:
+                due = time.monotonic() + TELL_S
+                tell(Progress("anchors", message=f"{what}: {done} of {total}"))
+
+        return say
+
+    with suppress(UsageError):
+        told = teller(f"training clips encoded by {model.card.name}, for its readout")
+        readout = readout_of(model, plan.view, told)
+        for given, tag in asked:
+            probe = registry.load_probe(given)
+            told = teller(f"scenes of {probe.key} {tag} seen through encoder and readout")
+            ground_of(model, readout, probe, tag, plan.view, told)
 
 
 def ground_of(
@@ -176,8 +213,8 @@ def ground_of(
     Raises:
         UsageError: the model cannot encode what the probe shows.
     """
-    asks = sorted({defined_in(f) for f in (probe.case, probe.event, probe.measure, probe.violate)})
-    name = digest([name_of(model, view), probe.key, asks, tag, SCENES, TESTED, ROWS, _code()])
+    code = [_code(), *rests_on("imagination", probe)]
+    name = digest([name_of(model, view), probe.key, tag, SCENES, TESTED, ROWS, code])
     path = cache_folder() / "grounds" / f"{name}.json"
     try:
         return _ground_from(json.loads(path.read_text()))
@@ -198,7 +235,7 @@ def _ground(
     model: Encodes, readout: Readout, probe: Probe, tag: str, view: View, progress: Told | None
 ) -> Ground:
     """Return a probe's calibration through the model's encoder and the readout, in perception's place."""
-    look = eye(model, readout)
+    look, code = eye(model, readout), tuple(rests_on("imagination", probe))
     base = Job("dev", tag, 0, view, tuple(dict.fromkeys((probe.null, "oracle"))))
     jobs = [replace(base, index=i) for i in range(SCENES)]
     graded = replace(base, references=("oracle",), strengths=probe.strengths)
@@ -211,10 +248,11 @@ def _ground(
             if progress is not None:
                 progress(len(rows), len(jobs))
     except ProbeFault as fault:
-        return Ground(Anchor(probe.key, tag, view, 0.0, 0.0, 0), 0.5, str(fault), readout.held_out)
+        return Ground(Anchor(probe.key, tag, view, 0.0, 0.0, 0), 0.5, str(fault), readout.held_out, code)
     made = summed(probe, tag, view, rows[:SCENES], rows[SCENES : SCENES + TESTED], rows[SCENES + TESTED :])
     strongest = max(made.curve, key=lambda g: g.strength)
-    return Ground(made.anchor, strongest.auroc, unfit(made.anchor, strongest.auroc), readout.held_out)
+    why = unfit(made.anchor, strongest.auroc)
+    return Ground(made.anchor, strongest.auroc, why, readout.held_out, code)
 
 
 def unfit(anchor: Anchor, auroc: float) -> str:
@@ -238,7 +276,8 @@ def unfit(anchor: Anchor, auroc: float) -> str:
 
 
 def _ground_from(kept: Mapping[str, Any]) -> Ground:
-    return Ground(Anchor.from_json(kept["anchor"]), kept["auroc"], kept["unfit"], kept["readout"])
+    anchor, code = Anchor.from_json(kept["anchor"]), tuple(kept["rests_on"])
+    return Ground(anchor, kept["auroc"], kept["unfit"], kept["readout"], code)
 
 
 def _reading(readout: Readout | None) -> Seeing:

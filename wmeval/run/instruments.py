@@ -6,19 +6,21 @@ The engine knows of an instrument only this: the capabilities that a model must 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from wmeval.model import Capability, Card
 from wmeval.probe import Probe
+from wmeval.run.code import defined_in, source_digest
 from wmeval.suite import Instrument
 
 if TYPE_CHECKING:
     from wmeval.camera import View
     from wmeval.model import WorldModel
     from wmeval.references import Reference
-    from wmeval.run.plan import Unit
+    from wmeval.run.plan import Plan, Unit
+    from wmeval.run.progress import Progress
     from wmeval.run.store import Store
     from wmeval.suite import Suite
 
@@ -50,6 +52,8 @@ _CODE: Mapping[Instrument, tuple[str, ...]] = {
     ),
     "surprise": ("wmeval.twins", "wmeval.measure.surprise", "wmeval.measure.cues", "wmeval.run.surprise"),
 }  # fmt: skip
+
+_READOUT = ("wmeval.perceive.readout", "wmeval.perceive.linear", "wmeval.run.readouts")
 
 
 class Generating(Protocol):
@@ -119,6 +123,27 @@ def scoring(instrument: Instrument) -> Scoring:
 def scoring_module(instrument: Instrument) -> str:
     """Return the name of the module that `scoring` imports."""
     return _STAGES[instrument][2]
+
+
+def prepare(plan: Plan, units: Sequence[Unit], tell: Callable[[Progress], None]) -> None:
+    """Make, before any worker starts, what units need that is of the model and of no unit alone.
+
+    Each worker would make it otherwise, and could not tell how far it is.
+    """
+    if any(u.instrument == "imagination" for u in units):
+        import_module(_STAGES["imagination"][0]).prepare(plan, units, tell)
+
+
+def rests_on(instrument: Instrument, probe: Probe) -> list[str]:
+    """Return digests of what determines a generated record beside the world and the model, or nothing.
+
+    Where a readout is fitted, and what its scores stand on is made while the model is at hand, a record holds
+    both: another readout or another probe asks anew.
+    """
+    if instrument != "imagination":
+        return []
+    asks = (probe.case, probe.event, probe.measure, probe.violate)
+    return [source_digest(*_READOUT), *sorted({defined_in(f) for f in asks})]
 
 
 def code(instrument: Instrument) -> tuple[str, ...]:

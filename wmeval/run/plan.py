@@ -20,7 +20,7 @@ from wmeval.errors import ProbeFault, UsageError
 from wmeval.model import ActionSpace, Card
 from wmeval.probe import Probe
 from wmeval.run.code import defined_in, file_digest, source_digest
-from wmeval.run.instruments import CONTROL, CONTROLLED, code, lacking
+from wmeval.run.instruments import CONTROL, CONTROLLED, code, lacking, rests_on
 from wmeval.run.request import Request
 from wmeval.scene import Case, Scene
 from wmeval.seeds import digest, scene_rng
@@ -279,6 +279,7 @@ def _model(request: Request) -> tuple[Card, str | None]:
 
 def _blocks(a: _Asked, tag: str, case_ids: list[str], replicate: int) -> list[Unit]:
     world = source_digest("wmeval.world", "wmeval.scene", "wmeval.truth", "wmeval.camera")
+    more = rests_on(a.instrument, a.probe)
     size = min(BLOCK, a.card.max_batch)
     units = []
     for start in range(0, len(case_ids), size):
@@ -295,7 +296,7 @@ def _blocks(a: _Asked, tag: str, case_ids: list[str], replicate: int) -> list[Un
                 "view": asdict(a.view),
                 "seed": a.request.seed,
                 "replicate": replicate,
-                "code": world,
+                "code": [world, *more] if more else world,
             }
         )
         indices = tuple(range(start, start + len(ids)))
