@@ -19,12 +19,10 @@ from wmeval.errors import ProbeFault
 from wmeval.metric import SetMetric
 from wmeval.probe import Measurement, Probe
 from wmeval.run.code import source_digest
-from wmeval.run.energy import energy
 from wmeval.run.folder import Run
 from wmeval.run.instruments import CONTROL, failed, scoring, scoring_module, worst
 from wmeval.run.plan import SCHEMA, Plan, measure_key
 from wmeval.run.progress import Progress
-from wmeval.run.split import summed
 from wmeval.run.store import Store, plain
 from wmeval.seeds import digest
 from wmeval.stats import MIN_N, bounded_mean, free_mean, skill_score
@@ -36,6 +34,8 @@ CLASSES = ("simulate", "render", "model", "perceive", "measure")
 
 def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
     """Score the records of a run, write results.json and return it."""
+    from wmeval.run.energy import energy  # needs the world, which a finished run does not open
+
     plan = run.plan
     assert plan is not None
     records = list(run.records())
@@ -214,6 +214,8 @@ def score(
     probe: Probe, tag: str, records: Sequence[Record], suite: Suite, view: View
 ) -> list[dict[str, Any]]:
     """Return the row of a probe and tag that was asked by rollout."""
+    from wmeval.run.split import summed
+
     anchor = find_anchor(suite, probe, anchor_tag(probe, tag), view)
     made = row(probe, "rollout", tag, records, anchor)
     made["split"] = summed(records) if tag != CONTROL else None
