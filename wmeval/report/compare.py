@@ -160,7 +160,7 @@ def _words(value: Any) -> str:
 def _check_anchors(answers: Sequence[Answers]) -> None:
     base, *others = answers
     for other in others:
-        for key in base.scores.keys() & other.scores.keys():
+        for key in (k for k in base.scores if k in other.scores):
             one, two = ([s[key][k] for k in ("null", "ceiling")] for s in (base.scores, other.scores))
             if one != two:
                 raise UsageError(

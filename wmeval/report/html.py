@@ -52,6 +52,7 @@ def page(results: Mapping[str, Any], samples: Sequence[Sample], about: sections.
             results=results,
             model={**results["card"], **results["model"]},
             lead=words.lead(results),
+            energies=words.energies(results),
             badges=sections.badges(results),
             card=sections.card(results),
             contents=sections.contents(results),

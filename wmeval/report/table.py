@@ -35,6 +35,8 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
     console.print(words.lead(results) + "\n", markup=False)
     if results["scores"]:
         console.print(_profile(results["scores"], console.width))
+    if told := words.energies(results):
+        console.print(f"  {told}", markup=False)
     for sentence in _reasons(results["scores"]):
         console.print(f"  {sentence}", markup=False, style="dim")
     for what, reason in sections.not_asked(results.get("na") or []):

@@ -106,6 +106,22 @@ def lead(results: Mapping[str, Any]) -> str:
     return opening + f"It does better than a model that knows nothing on {_listed(above)}{tail}."
 
 
+def energies(results: Mapping[str, Any]) -> str:
+    """Return what several continuations of each case say together, or nothing where there were too few.
+
+    >>> row = {"probe": "gravity@0.1", "energy": 0.42, "energy_lo": 0.3, "energy_hi": 0.6}
+    >>> energies({"scores": [row]})
+    'Energy score of the replicates, in body sizes, less is better: gravity 0.42 (0.30 to 0.60).'
+    """
+    told = []
+    for score in results["scores"]:
+        if score.get("energy") is not None:
+            between = interval({"lo": score.get("energy_lo"), "hi": score.get("energy_hi")})
+            told.append(f"{_asked(score)} {number(float(score['energy']), 2)} ({between})")
+    opening = "Energy score of the replicates, in body sizes, less is better: "
+    return f"{opening}{', '.join(told)}." if told else ""
+
+
 def _asked(score: Mapping[str, Any]) -> str:
     name = str(score["probe"]).partition("@")[0]
     extra = [x for x in (score.get("instrument"), score.get("tag")) if x not in (None, "rollout", "iid")]

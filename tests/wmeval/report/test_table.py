@@ -50,3 +50,17 @@ def test_no_skill_is_a_dash_with_its_reason(results, monkeypatch):
     results["scores"][0] |= {"skill": None, "lo": None, "hi": None, "reason": "the null does no worse"}
     text = shown(results, io.StringIO(), monkeypatch)
     assert "the null does no worse" in text
+
+
+def test_energy_is_told_where_there_were_replicates(results):
+    out = io.StringIO()
+    first, *rest = results["scores"]
+    show({**results, "scores": [{**first, "energy": None}, *rest]}, {}, out)
+    assert "Energy score" not in out.getvalue()
+    show(
+        {**results, "scores": [{**first, "energy": 0.5, "energy_lo": None, "energy_hi": None}, *rest]},
+        {},
+        out,
+    )
+    name = first["probe"].partition("@")[0]
+    assert f"less is better: {name} 0.50 (–)." in out.getvalue()
