@@ -7,7 +7,7 @@ perception.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,12 +18,11 @@ from wmeval.errors import EnvironmentFault, WmevalError
 from wmeval.probe import Probe
 from wmeval.scene import Case
 from wmeval.seeds import scene_rng
-from wmeval.tracks import Floats, Tracks
+from wmeval.tracks import Tracks
 from wmeval.truth import Truth
 
 CLOSE = 8  # cases looked at
 CEILING_SHARE = 0.2  # of the worst error: more than that is no good measure of the truth itself
-LOST = 0.9  # of the worst error: what a case costs at least in which nothing is found
 
 
 @dataclass
@@ -86,15 +85,9 @@ def _draw(close: Close, count: int) -> str | tuple[bool, str]:
     probe = close.probe
     for i in range(count):
         with promises.on(close.name(i)):
-            one, two = (
-                promises.drawn(probe, scene_rng("dev", probe.key, close.tag, i), close.tag) for _ in range(2)
-            )
-            if one.case_id != two.case_id:
-                raise promises.fault(
-                    probe, "case", "drew two cases from one generator; draw everything from `rng` and "
-                    "nothing else",
-                )  # fmt: skip
-        close.cases.append(one)
+            same = [scene_rng("dev", probe.key, close.tag, i) for _ in range(2)]
+            case = promises.drawn_alike(probe, same, close.tag)
+        close.cases.append(case)
     if len({c.case_id for c in close.cases}) < count:
         close.cases.clear()
         raise promises.fault(
@@ -160,16 +153,7 @@ def _blind(close: Close) -> str | tuple[bool, str]:
     probe, least = close.probe, np.inf
     for i, arms in enumerate(close.truths):
         with promises.on(close.name(i)):
-            lost = {a: _lost(t, arms[a].scene.cut_s) for a, t in _eyes(close, i).items()}
-            error = probe.judge(lost, arms).error
-            if error < LOST * probe.worst:
-                raise promises.fault(
-                    probe, "measure",
-                    f"gives a video in which nothing is found after the cut an error of {error:.3g}, where "
-                    f"{probe.worst:g} is the worst: it reads the truth or the context in place of what was "
-                    "predicted; use `tracks.after(truth.scene.cut_s)`, and let what is lost be the worst",
-                )  # fmt: skip
-            least = min(least, error)
+            least = min(least, promises.not_given_away(probe, _eyes(close, i), arms))
     return True, f"where nothing is found after the cut the error is {least:.3g} of at most {probe.worst:g}"
 
 
@@ -201,25 +185,3 @@ def _eyes(close: Close, index: int) -> dict[str, Tracks]:
         times = np.concatenate(frame_split(truth.scene, close.view, close.probe.horizon_s))
         tracks[arm] = exact_tracks(truth, close.view, times[on_grid(times)])
     return tracks
-
-
-def _lost(tracks: Tracks, cut_s: float) -> Tracks:
-    """Return the tracks in which no body is found after the cut."""
-    gone = np.broadcast_to((tracks.times > cut_s + 1e-9)[:, None], tracks.found.shape)
-
-    def without(values: Floats, nothing: float) -> Floats:
-        return np.where(gone[..., None] if values.ndim == 3 else gone, nothing, values)
-
-    return replace(
-        tracks,
-        pixel=without(tracks.pixel, np.nan),
-        position=without(tracks.position, np.nan),
-        sigma=without(tracks.sigma, np.inf),
-        angle=without(tracks.angle, np.nan),
-        angle_sigma=without(tracks.angle_sigma, np.inf),
-        visible=without(tracks.visible, 0.0),
-        found=tracks.found & ~gone,
-        area=without(tracks.area, np.nan),
-        colour=without(tracks.colour, np.nan),
-        confidence=without(tracks.confidence, 0.0),
-    )

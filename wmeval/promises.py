@@ -10,8 +10,9 @@ from __future__ import annotations
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,7 @@ import numpy as np
 from wmeval.caption import caption
 from wmeval.errors import EnvironmentFault, ProbeFault, WmevalError
 from wmeval.scene import Case, Scene
-from wmeval.tracks import Tracks
+from wmeval.tracks import Floats, Tracks
 from wmeval.truth import Truth
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Role = Literal["case", "event", "measure", "violate", "twin", "reduce"]
 HAPPENED = 0.99  # what `event` must say of the truth
+LOST = 0.9  # of the worst error: what a case costs at least in which nothing is found
 # words that say what comes of a scene; a caption that our own `caption` wrote is not searched for them
 OUTCOMES = re.compile(
     r"\b(will|then|afterwards?|finally|eventually|ends? up|lands?|miss(es)?|hits?|collides?|bounces?|stops?"
@@ -66,6 +68,20 @@ def drawn(probe: Probe, rng: np.random.Generator, tag: str) -> Case:
     return case
 
 
+def drawn_alike(probe: Probe, rngs: Sequence[np.random.Generator], tag: str) -> Case:
+    """Return the case that a probe draws from each of several generators in the same state.
+
+    Raises:
+        ProbeFault: it drew different cases; see `drawn` too.
+    """
+    cases = [drawn(probe, rng, tag) for rng in rngs]
+    if len({case.case_id for case in cases}) > 1:
+        raise fault(
+            probe, "case", "drew two cases from one generator; draw everything from `rng` and nothing else"
+        )
+    return cases[0]
+
+
 def happened(probe: Probe, tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> dict[str, float]:
     """Return arm -> the share of the situation that arose, in [0, 1].
 
@@ -96,6 +112,23 @@ def arose(probe: Probe, tracks: Mapping[str, Tracks], truths: Mapping[str, Truth
             "more; ask for what happens in every case, or let `case` redraw the scenes in which it does not",
         )  # fmt: skip
     return shares[least]
+
+
+def not_given_away(probe: Probe, tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> float:
+    """Return the error of tracks in which no body is found after the cut.
+
+    Raises:
+        ProbeFault: it is below LOST of the worst, so that something else than what was predicted is read.
+    """
+    lost = {arm: _lost(t, truths[arm].scene.cut_s) for arm, t in tracks.items()}
+    error = probe.judge(lost, truths).error
+    if error < LOST * probe.worst:
+        raise fault(
+            probe, "measure", "gives a video in which nothing is found after the cut an error of "
+            f"{error:.3g}, where {probe.worst:g} is the worst: it reads the truth or the context in place of "
+            "what was predicted; use `tracks.after(truth.scene.cut_s)`, and let what is lost be the worst",
+        )  # fmt: skip
+    return error
 
 
 def measured(
@@ -251,3 +284,25 @@ def _place(function: Callable[..., Any], line: int | None = None) -> str:
         code = getattr(inspect.unwrap(function), "__code__", None)
         line = code.co_firstlineno if code else None
     return f"{shown}:{line}" if line else str(shown)
+
+
+def _lost(tracks: Tracks, cut_s: float) -> Tracks:
+    """Return the tracks in which no body is found after the cut."""
+    gone = np.broadcast_to((tracks.times > cut_s + 1e-9)[:, None], tracks.found.shape)
+
+    def without(values: Floats, nothing: float) -> Floats:
+        return np.where(gone[..., None] if values.ndim == 3 else gone, nothing, values)
+
+    return replace(
+        tracks,
+        pixel=without(tracks.pixel, np.nan),
+        position=without(tracks.position, np.nan),
+        sigma=without(tracks.sigma, np.inf),
+        angle=without(tracks.angle, np.nan),
+        angle_sigma=without(tracks.angle_sigma, np.inf),
+        visible=without(tracks.visible, 0.0),
+        found=tracks.found & ~gone,
+        area=without(tracks.area, np.nan),
+        colour=without(tracks.colour, np.nan),
+        confidence=without(tracks.confidence, 0.0),
+    )

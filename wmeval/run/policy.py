@@ -64,9 +64,11 @@ def workers_for(plan: Plan, todo: int) -> tuple[int, int]:
 def exit_code(run: Run) -> int:
     """Return 0 for a complete run, 1 where more samples failed than `fail_on_error` allows.
 
-    `fail_on_error` below 1 is a share of the samples, else a count.
+    `fail_on_error` below 1 is a share of the samples, else a count. A probe that cannot even draw its cases
+    leaves a run that is not what was asked for.
     """
     results, threshold = run.results, run.manifest["request"]["fail_on_error"]
     failed, total = results["failed"], results["samples"]
     allowed = threshold * total if threshold < 1 else threshold
-    return 0 if results["complete"] and failed <= allowed else 1
+    drawn = not any(row.get("fault") for row in results["na"])
+    return 0 if results["complete"] and drawn and failed <= allowed else 1

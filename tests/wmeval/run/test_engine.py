@@ -172,7 +172,7 @@ def test_a_scene_that_cannot_be_made_is_told(kit, tmp_path):
     probe.write_text(text.replace("floor())", "floor(path=((1.0, (0, 0, 0)),)))"))
     done = run("oracle", str(kit / "mini.py"), [str(probe)], executor="inline", out=tmp_path / "run", limit=1)
     (record,) = done.records()
-    assert "scene could not be made" in record["detail"]
+    assert "`case` on case 0 (eval, iid): its scene cannot be simulated" in record["detail"]
     assert record["status"] == "failed"
 
 
@@ -183,9 +183,20 @@ def test_replicates_are_averaged_within_a_case(ask, tmp_path):
 
 
 def test_workers_refuse_cases_that_are_not_the_planned_ones(kit, tmp_path):
-    """A probe that draws otherwise in another process (here: by the clock) must not be measured."""
+    """A probe that draws otherwise in another process (here: by its number) must not be measured."""
+    probe = tmp_path / "pid.py"
+    text = (kit / "falls.py").read_text()
+    probe.write_text("import os\n" + text.replace("rng.uniform(-1, 1)", "os.getpid() % 1000 / 1000"))
+    with pytest.raises(EnvironmentFault, match="in the plan"):
+        run("oracle", str(kit / "mini.py"), [str(probe)], workers=1, out=tmp_path / "run", limit=1)
+
+
+def test_a_probe_that_draws_by_the_clock_is_not_asked_and_told(kit, tmp_path):
     probe = tmp_path / "clock.py"
     text = (kit / "falls.py").read_text()
     probe.write_text("import time\n" + text.replace("rng.uniform(-1, 1)", "time.time_ns() % 1000 / 1000"))
-    with pytest.raises(EnvironmentFault, match="in the plan"):
-        run("oracle", str(kit / "mini.py"), [str(probe)], executor="inline", out=tmp_path / "run", limit=1)
+    done = run("oracle", str(kit / "mini.py"), [str(probe)], executor="inline", out=tmp_path / "run", limit=1)
+    (row,) = done.results["na"]
+    assert "`case` on case 0 (eval, iid): drew two cases from one generator" in row["reason"]
+    assert done.results["scores"] == []
+    assert exit_code(done) == 1
