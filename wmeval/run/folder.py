@@ -29,8 +29,9 @@ class Clips:
     """What one arm of one sample looked like, at the frames of the run's View.
 
     `truth` is the context and the true continuation, `predicted` only what the model made of the frames
-    after the `cut` context frames (None where it failed). `tracks` were read from the context and the
-    prediction, `true_tracks` are exact; both lie on the measuring grid (10 Hz), whose times they carry.
+    after the `cut` context frames (None where it failed, or where it imagined latents). `tracks` were read
+    from the context and the prediction, `true_tracks` are exact; both lie on the measuring grid (10 Hz),
+    whose times they carry.
     """
 
     fps: float
@@ -157,7 +158,7 @@ class Run:
         blobs = record["arms"][name]
         scene = self.case(record).arms[name]
         truth = self.store.get(blobs["truth"])
-        predicted = self.store.get(blobs["prediction"])["frames"] if blobs["prediction"] else None
+        predicted = self.store.get(blobs["prediction"]).get("frames") if blobs["prediction"] else None
         kept = self.store.get(blobs["tracks"]) if "tracks" in blobs else {}
 
         def tracks(prefix: str) -> Tracks:

@@ -29,6 +29,7 @@ from wmeval.stats import MIN_N, bounded_mean, free_mean, skill_score
 from wmeval.suite import Instrument, Suite
 
 Record = Mapping[str, Any]
+NA = ("probe", "instrument", "tag")  # what a reason for not asking is told of
 CLASSES = ("simulate", "render", "model", "perceive", "measure")
 
 
@@ -45,6 +46,7 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
     for record in records:
         groups[record["probe"], record["instrument"], record["tag"]].append(record)
     scores = []
+    na = [dict(r) for r in plan.na]
     for key in dict.fromkeys((u.probe, u.instrument, u.tag) for u in plan.units):
         probe, instrument, tag = probes[key[0]], key[1], key[2]
         if instrument == "rollout" and stored_anchor(suite, probe, anchor_tag(probe, tag), view) is None:
@@ -55,7 +57,9 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
                 made = [{**row, **energy(run, probe, groups[key])} for row in made]
         except ProbeFault as fault:
             made = [unanchored(probe, instrument, tag, groups[key], view, str(fault))]
-        scores += made
+        scores += [r for r in made if not r.get("unfit")]
+        na += [{**{k: r[k] for k in NA}, "reason": r["unfit"]} for r in made if r.get("unfit")]
+    unfit = {tuple(r.get(k, "") for k in NA) for r in na}
     results = {
         "schema": SCHEMA,
         "inputs": inputs_digest(run.store, plan),
@@ -79,11 +83,11 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
         "implied": [
             row
             for key, rows in groups.items()
-            if key[1] != "surprise" and key[2] != CONTROL
+            if key[1] != "surprise" and key[2] != CONTROL and key not in unfit
             for row in implied(run, probes[key[0]], key[1], key[2], rows)
         ],
         "speed": speed(records, run.store.events("session")),
-        "na": [dict(row) for row in plan.na],
+        "na": na,
     }
     run.store.write_json("results.json", plain(results))
     return results
