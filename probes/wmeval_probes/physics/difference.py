@@ -21,18 +21,21 @@ NOISE_M = 0.004  # least error of a position that a track is trusted to have: 0.
 
 @dataclass(frozen=True)
 class Difference:
-    """Position in one arm minus position in another, along x and z, over the F frames where both show it."""
+    """Position in one arm minus position in another, along x and z, over the F frames asked for.
+
+    Where one of the arms does not show the body, nothing differs: `seen` is 0.
+    """
 
     times: Floats  # (F,) s
     seen: Floats  # (F, 2) m
     true: Floats  # (F, 2) m
     sigma: Floats  # (F, 2) m, of `seen`
-    found: float  # F as a share of the frames asked for
+    found: NDArray[np.bool_]  # (F,) in both arms
 
     @property
     def known(self) -> bool:
         """Whether there are enough frames to tell."""
-        return len(self.times) >= FEWEST
+        return int(self.found.sum()) >= FEWEST
 
     @property
     def size(self) -> float:
@@ -60,12 +63,12 @@ def difference(name: str, tracks: tuple[Tracks, Tracks], truths: tuple[Truth, Tr
     both = rows[0].found[:frames] & rows[1].found[:frames] & np.isfinite(at + other).all(axis=1)
     asked = times > cut + 1e-9
     shown = np.flatnonzero(both & ~asked)
-    keep = both & asked & (len(shown) > 0)
+    found = both[asked] & (len(shown) > 0)
     last = shown[-1:] if len(shown) else np.zeros(1, np.int64)
-    seen = (at - other)[keep] - (at - other)[last]
-    true = _true(name, truths, times[keep]) - _true(name, truths, times[last])
-    share = float(keep.sum() / asked.sum()) if asked.any() else 0.0
-    return Difference(times[keep], seen, true, np.sqrt(np.asarray(variance)[keep]), share)
+    seen = np.where(found[:, None], (at - other)[asked] - (at - other)[last], 0.0)
+    true = _true(name, truths, times[asked]) - _true(name, truths, times[last])
+    sigma = np.where(found[:, None], np.sqrt(np.asarray(variance)[asked]), 0.0)
+    return Difference(times[asked], seen, true, sigma, found)
 
 
 def _true(name: str, truths: tuple[Truth, Truth], times: Floats) -> Floats:

@@ -16,7 +16,7 @@ SUITE = Suite(
     ),
     metrics=QUICK.metrics,
     cases=64,
-    tags=("iid", "ood-speed", "ood-size", "ood-count", "ood-composition", "ood-duration"),
+    tags=("iid", "ood-speed", "ood-size"),
     instruments=("rollout", "imagination", "surprise"),
     controls=16,
     anchors=files("wmeval_probes.suites").joinpath("anchors-core"),

@@ -1,0 +1,14 @@
+"""matrix@0.1: every concept as trained on, 16 cases each and no fidelity; what organisms are asked."""
+
+from wmeval.suite import Suite
+from wmeval_probes.suites.core import SUITE as CORE
+
+SUITE = Suite(
+    name="matrix",
+    version="0.1",
+    probes=CORE.probes,
+    metrics=(),
+    cases=16,
+    anchors=CORE.anchors,
+    summary="Every concept by rollout, 16 cases each: which of them does a fault cost, and which not?",
+)
