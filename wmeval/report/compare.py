@@ -17,10 +17,10 @@ from wmeval.chance import holm, paired_p, rank_ranges
 from wmeval.errors import UsageError
 from wmeval.report.read import measured
 from wmeval.run import Run
-from wmeval.run.instruments import worst
+from wmeval.run.instruments import UNASKED, worst
 from wmeval.stats import LEVEL, MIN_N, paired_difference
 
-Key = tuple[str, str, str]  # probe@version, instrument, tag
+Key = tuple[str, str, str]  # probe@version, instrument and how clips were matched, tag
 
 
 @dataclass(frozen=True)
@@ -254,11 +254,17 @@ def answers(run: Run) -> Answers:
     Raises:
         UsageError: the run is not scored.
     """
+    scores: dict[Key, Mapping[str, Any]] = {}
+    usual: dict[tuple[str, str, str], str | None] = {}
+    for s in run.results["scores"]:
+        scores[s["probe"], _asked(s["instrument"], s.get("matching")), s["tag"]] = s
+        usual.setdefault((s["probe"], s["instrument"], s["tag"]), s.get("matching"))
     values: dict[Key, dict[str, list[float]]] = {}
     metrics: dict[str, dict[str, list[float]]] = {}
     for r in measured(run):
-        if r["value"] is not None:
-            of = values.setdefault((r["probe"], r["instrument"], r["tag"]), {})
+        if r["value"] is not None and r["status"] != UNASKED:
+            matching = r.get("matching") or usual.get((r["probe"], r["instrument"], r["tag"]))
+            of = values.setdefault((r["probe"], _asked(r["instrument"], matching), r["tag"]), {})
             of.setdefault(r["case_id"], []).append(r["value"])
         for name, cell in r["metrics"].items():
             if cell["mean"] is not None:
@@ -272,16 +278,19 @@ def answers(run: Run) -> Answers:
         str(run.path),
         {key: means(v) for key, v in values.items()},
         {name: means(v) for name, v in metrics.items()},
-        {(s["probe"], s["instrument"], s["tag"]): s for s in run.results["scores"]},
-        lambda key: lowest(run, key),
+        scores,
+        lambda key: _lowest(run, scores[key]),
     )
 
 
-def lowest(run: Run, key: Key) -> float:
-    """Return the skill that a case has at the worst error of a probe, asked by an instrument."""
+def _asked(instrument: str, matching: str | None) -> str:
+    return f"{instrument}, {matching}" if matching else instrument
+
+
+def _lowest(run: Run, score: Mapping[str, Any]) -> float:
+    """Return the skill that a case has at the worst error of a row."""
     from wmeval import registry
 
-    score = next(s for s in run.results["scores"] if (s["probe"], s["instrument"], s["tag"]) == key)
-    probe = registry.load_probe(next(u.given for u in run.units if u.probe == key[0]))
+    probe = registry.load_probe(next(u.given for u in run.units if u.probe == score["probe"]))
     most = worst(score["instrument"], probe)
     return (float(score["null"]) - most) / (float(score["null"]) - float(score["ceiling"]))

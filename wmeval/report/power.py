@@ -81,7 +81,7 @@ def _row(
     if len(spread) > SOME:
         spread = np.sort(spread)[np.linspace(0, len(spread) - 1, SOME).round().astype(int)]
     sd = float(spread.std())
-    share = detectable_share(n, level=level) if key[1] == "surprise" else None
+    share = detectable_share(n, level=level) if key[1].startswith("surprise") else None
     needs = bounded_needs(spread, delta, bounds, level=level)
     return Power(
         *key, n, sd, bounded_sees(spread, n, bounds, level=level), needs,

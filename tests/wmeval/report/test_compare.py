@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from wmeval.errors import UsageError
 from wmeval.report import contest
@@ -23,7 +24,7 @@ def made(path, values, *, suite="core@0.1", view=VIEW, null=0.5, ceiling=0.0, ps
     records = [
         {
             "probe": probe, "instrument": "rollout", "tag": "iid", "case_id": f"{i}", "replicate": 0,
-            "value": float(v),
+            "value": float(v), "status": "ok",
             "metrics": {} if psnr is None else {"psnr": {"mean": float(psnr[i])}},
         }
         for probe, cases in values.items()
@@ -176,3 +177,26 @@ def test_tables_say_it():
     contest.powers(powers(made("a", skills(1, 0.8)), 0.1), 0.1, out)
     for word in ("p, Holm", "< 0.001", "worse", "sees now", "cases to see 0.1"):
         assert word in out.getvalue()
+
+
+def surprised(path, matched, pairs, unasked=0):
+    """A run that scored clips of one probe, some matched and some only paired, and some not asked at all."""
+    run = made(path, {PROBES[0]: matched})
+    records = [{**r, "instrument": "surprise", "matching": "matched"} for r in run.records()]
+    other = [{**r, "matching": "pairs", "case_id": f"p{i}", "value": v}
+             for i, (r, v) in enumerate(zip(records, pairs, strict=True))]  # fmt: skip
+    none = [{**r, "matching": None, "status": "unasked", "value": -1.0} for r in records[:unasked]]
+    run.records = lambda: iter([*records, *other, *none])
+    (score,) = run.results["scores"]
+    run.results["scores"] = [{**score, "instrument": "surprise", "matching": m} for m in ("matched", "pairs")]
+    return run
+
+
+def test_matched_clips_and_pairs_never_share_a_row_and_what_was_not_asked_has_none():
+    base = surprised("a", np.zeros(16), np.ones(16))
+    told = compare([base, surprised("b", np.full(16, 0.5), np.full(16, 0.25), unasked=5)])
+    rows = [(r.instrument, r.difference, r.n) for r in told.differences]
+    assert rows == [("surprise, matched", 0.5, 16), ("surprise, pairs", -0.75, 16)]
+    share = powers(base, 0.2)[0].share
+    # 13 of 16 twins are more than chance: 2 P(X >= 13) = .021, 2 P(X >= 12) = .077
+    assert binom.sf(12, 16, share) == pytest.approx(0.8, abs=0.001)
