@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from wmeval.report import sections, words
+from wmeval.report import groups, sections, words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,15 +33,20 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
         cell_text(f"\n{model['name']}", "bold"), cell_text(f"on {results['suite']} "), cell_text(marks, "dim")
     )
     console.print(words.lead(results) + "\n", markup=False)
-    if results["scores"]:
-        console.print(_profile(results["scores"], console.width))
+    for group in groups.grouped(results["scores"]):
+        if group.kind == "asked":
+            console.print(_profile(group.scores, console.width))
+            continue
+        console.print(_group(group))
+        for probe, note in group.notes:
+            console.print(f"  {probe}: {note}", markup=False, style="dim")
     if told := words.energies(results):
         console.print(f"  {told}", markup=False)
     for sentence in _reasons(results["scores"]):
         console.print(f"  {sentence}", markup=False, style="dim")
     for what, reason in sections.not_asked(results.get("na") or []):
         console.print(f"  {what}: not applicable, {reason}", markup=False, style="dim")
-    for part in (_implied(results), _fidelity(results)):
+    for part in (_splits(results["scores"]), _implied(results), _fidelity(results)):
         if part:
             console.print(part)
     for row in results.get("fidelity") or []:
@@ -106,6 +111,25 @@ def _row(score: Mapping[str, Any], several: bool, width: int) -> dict[str, str]:
         return row | dict(zip(NUMBERS, cells, strict=True)) | {"unit": score["unit"]}
     row |= dict(zip(BRIEF, cells, strict=True))
     return row | {"95 %": row["95 %"].replace(" to ", "..")}
+
+
+def _group(group: groups.Group) -> Table:
+    table = grid(group.title, group.columns, right={*group.columns} - {"probe", "tag", "unit"})
+    for row in group.rows:
+        cells = zip(group.columns, row, strict=True)
+        table.add_row(*(cell_text(c, "red" if name == "failed" and c != "0" else "") for name, c in cells))
+    return table
+
+
+def _splits(scores: Sequence[Mapping[str, Any]]) -> Table | None:
+    rows = groups.splits(scores)
+    names = ["probe", "tag", "error", *groups.SIDES, "n", "unit"]
+    table = grid("Where the error comes from", names, right={"error", *groups.SIDES, "n"})
+    for row in rows:
+        table.add_row(*(cell_text(row[name]) for name in names))
+    if reasons := groups.split_reasons(rows):
+        table.caption, table.caption_justify = cell_text("  " + "; ".join(reasons), "dim"), "left"
+    return table if rows else None
 
 
 def _reasons(scores: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -79,11 +79,21 @@ def verdict(score: Mapping[str, Any]) -> str:
     'Skill 0.40: better than the null, and told apart from the truth.'
     """
     skill, lo, hi = score.get("skill"), score.get("lo"), score.get("hi")
+    if score.get("alarms") is not None:
+        scenes = f"{score.get('n')} scenes in which there is nothing to get wrong"
+        return f"False alarms in {percent(score['alarms'])} of {scenes}."
     if skill is None:
         return f"No skill: {score.get('reason') or 'nothing was measured'}."
     says = f"Skill {number(float(skill), 2)}"
+    if score.get("accuracy") is not None:
+        won = f"the impossible clip is the more surprising one in {percent(score['accuracy'])} of comparisons"
+        says += f", {won}"
     if lo is None or hi is None:
         return f"{says} over {score.get('n')} cases: {score.get('reason') or 'too few for an interval'}."
+    floor = knowing_nothing(score)
+    if score.get("accuracy") is not None:
+        rival = "cheap cues" if floor > LAZY_SKILL else "chance"
+        return f"{says}: {'above' if lo > floor else 'not told apart from'} {rival}."
     if lo > LAZY_SKILL:
         return f"{says}: better than the null, and {'' if hi < 1 else 'not '}told apart from the truth."
     if hi <= LAZY_SKILL:
@@ -91,11 +101,21 @@ def verdict(score: Mapping[str, Any]) -> str:
     return f"{says}: not told apart from the null; lazy models may score {LAZY_SKILL}."
 
 
+def knowing_nothing(score: Mapping[str, Any]) -> float:
+    """Return the skill that shows nothing of the concept: of lazy models, or of cheap cues on pairs.
+
+    >>> knowing_nothing({"matching": "pairs", "rows": {"copy-last": {"skill": 0.4}}})
+    0.4
+    """
+    cues = (score.get("rows") or {}).values() if score.get("matching") == "pairs" else ()
+    return max([LAZY_SKILL, *(float(c["skill"]) for c in cues if c.get("skill") is not None)])
+
+
 def lead(results: Mapping[str, Any]) -> str:
     """Return the sentences that open a report: what was asked, what was told apart from knowing nothing."""
-    scores = [s for s in results["scores"] if s.get("lo") is not None]
-    above = [_asked(s) for s in scores if s["lo"] > LAZY_SKILL]
-    level = [_asked(s) for s in scores if s["lo"] <= LAZY_SKILL]
+    scores = [s for s in results["scores"] if s.get("lo") is not None and s["tag"] != "control"]
+    above = [_asked(s) for s in scores if s["lo"] > knowing_nothing(s)]
+    level = [_asked(s) for s in scores if s["lo"] <= knowing_nothing(s)]
     name, total = results["model"]["name"], len({s["probe"] for s in results["scores"]})
     opening = f"{name} was asked {total} question{'s' * (total != 1)} of {results['suite']}. "
     if not scores:
