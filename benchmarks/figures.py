@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 STYLE = """<style>
@@ -90,7 +91,7 @@ def _colour(value: float) -> str:
         (1.0, (253, 240, 160)),
     ]
     v = min(1.0, max(0.0, value))
-    for (a, one), (b, two) in zip(stops, stops[1:], strict=False):
+    for (a, one), (b, two) in pairwise(stops):
         if v <= b:
             t = (v - a) / (b - a)
             return "#" + "".join(f"{round(p + (q - p) * t):02x}" for p, q in zip(one, two, strict=True))

@@ -11,6 +11,7 @@ from typing import Any
 from figures import curves
 from figures import matrix as coloured
 
+from wmeval.calibration import REFERENCE_ROWS
 from wmeval.organisms import ORGANISMS
 from wmeval.probe import Probe
 from wmeval.registry import load_probe, load_suite
@@ -75,8 +76,8 @@ def _concepts(probes: Mapping[str, Probe], made: Mapping[str, Row], audited: Map
         *_say(
             "Rollout reads what a model generates. Imagination reads its latents through a frozen linear",
             "readout, and is asked only where the encoded truth passes the probe's own calibration for that",
-            "model; whether it does is told with its numbers in each run. Surprise is asked with exactly matched",
-            "clips, or with pairs where those cannot be made (then cheap cues are printed beside).",
+            "model; whether it does is told with its numbers in each run. Surprise is asked with exactly",
+            "matched clips, or with pairs where those cannot be made (then cheap cues are printed beside).",
         ),
         *_table(head, [asked(n, p) for n, p in probes.items()]),
     ]
@@ -94,11 +95,11 @@ def _detection(made: Mapping[str, Row], probes: Mapping[str, Probe]) -> list[str
             _flag(f"{a['false_alarms']:.3f}", a["false_alarms"] <= QUIET), str(a["n"]),
             "-" if a["detectable"] is None else f"{a['detectable']:g}",
             "yes" if errors == sorted(errors) else "**no**", f"{a['null']:.3f}", f"{a['ceiling']:.4f}",
-            *(f"{a['rows'][r]['skill']:.2f}" for r in ("oracle", "freeze", "vanish", "blur", "linear", "noise")),
+            *(f"{a['rows'][r]['skill']:.2f}" for r in REFERENCE_ROWS),
         ])  # fmt: skip
     head = (
         "concept", "must see", "in", "AUROC there", "false alarms", "of", "smallest seen", "monotone", "null",
-        "ceiling", "oracle", "freeze", "vanish", "blur", "linear", "noise",
+        "ceiling", *REFERENCE_ROWS,
     )  # fmt: skip
     return [
         "## Violations that must be seen",
@@ -106,8 +107,8 @@ def _detection(made: Mapping[str, Row], probes: Mapping[str, Probe]) -> list[str
         "![Share of violations seen over their strength](instruments/curves.svg)",
         "",
         *_say(
-            "The first point of a curve is the share of clean truths that raise an alarm; the dashed strength",
-            f"must be told from clean truths with an AUROC of {SEEN}. False alarms are of clean development",
+            "The first point of a curve is the share of clean truths that raise an alarm; the dashed",
+            f"strength must be told from clean truths with an AUROC of {SEEN}. False alarms are of clean development",
             "scenes, each judged by a threshold that the other half sets. What misses its mark is in bold.",
         ),
         *_table(head, rows),
@@ -154,8 +155,8 @@ def _cross(made: Mapping[str, Row], folder: Path) -> list[str]:
         "## What else they see",
         "",
         *_say(
-            "Slight faults, about as large as the violation that must be seen, on every concept's scenes: the",
-            "share of scenes that raise no alarm. Dark = seen; framed = the concept that the fault breaks.",
+            "Slight faults, about as large as the violation that must be seen, on every concept's scenes:",
+            "the share of scenes that raise no alarm. Dark = seen; framed = the concept that the fault breaks.",
         ),
         "![Share of scenes without an alarm, by slight fault and concept](instruments/cross-talk.svg)",
         "",
@@ -193,7 +194,8 @@ def _organisms(rows: Mapping[str, Row], names: list[str], folder: Path) -> list[
         *_say(
             f"The truth with one fault, asked through `wmeval run` like a model, {n} cases a cell: skill.",
             f"Framed cells are the fault's own and must be below {OWN_BELOW}; all others must be above",
-            f"{OTHERS_ABOVE}, except where the concept's own scenes rest on the broken law. Found: {verdict}.",
+            f"{OTHERS_ABOVE}, except where the concept's own scenes rest on the broken law. Found:",
+            f"{verdict}.",
         ),
         "![Skill by organism and concept](instruments/matrix.svg)",
         "",
