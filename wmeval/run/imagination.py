@@ -258,7 +258,7 @@ def _ground(
 def unfit(anchor: Anchor, auroc: float) -> str:
     """Return why a probe cannot be asked through an encoder and a readout, with the numbers, or nothing.
 
-    >>> unfit(Anchor("p@0.1", "iid", View(), null=1.0, ceiling=0.3, n=40), 0.99)
+    >>> unfit(Anchor("p@0.1", "iid", View(), null=1.0, ceiling=0.1, n=40), 0.99)
     ''
     """
     through = "through this encoder and a linear readout"
