@@ -15,7 +15,7 @@ import numpy as np
 from wmeval.chance import rank_ranges
 from wmeval.measure.frechet import kernel_distance, kernel_interval
 from wmeval.run.scoring import median_interval
-from wmeval.stats import Z, auroc, bounded_mean, free_mean, paired_difference, share, wilson
+from wmeval.stats import Interval, Z, auroc, bounded_mean, free_mean, paired_difference, wilson
 
 LOW = -0.5  # value of the worst case: null error 1/3 of the worst one
 SIZES = (8, 16, 32, 64)
@@ -262,7 +262,10 @@ def shares() -> None:
     """Print the coverage of shares, summed over all outcomes and not drawn."""
     from scipy.stats import binom
 
-    methods = {"share": share, "Wilson": wilson}
+    def exact(k: int, n: int) -> Interval:
+        return bounded_mean(np.repeat([1.0, 0.0], [k, n - k]), 0.0, 1.0)
+
+    methods = {"bounded_mean": exact, "Wilson": wilson}
     heads = [f"{m} n={n}" for m in methods for n in SIZES]
     print(f"\nShares, exactly:\n\n| p | {' | '.join(heads)} |\n" + "|---" * (len(heads) + 1) + "|")
     for p in (0.01, 0.02, 0.1, 0.3, 0.5, 0.9):

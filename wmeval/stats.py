@@ -133,17 +133,6 @@ def dirichlet_below(x: Floats, c: float) -> float:
     return min(1.0, max(0.0, 0.5 - inside * step / np.pi))
 
 
-def share(successes: int, n: int) -> Interval:
-    """Return a share with the exact 95 % interval of Clopper and Pearson, which covers whatever the share.
-
-    >>> round(share(0, 16).hi, 3)  # none of sixteen: 1 - 0.025 ** (1 / 16)
-    0.206
-    """
-    if not 0 <= successes <= n:
-        raise ValueError(f"{successes} successes of {n}; expected between 0 and n")
-    return bounded_mean(np.repeat([1.0, 0.0], [successes, n - successes]), 0.0, 1.0)
-
-
 def auroc(possible: ArrayLike, impossible: ArrayLike) -> Interval:
     """Return P(impossible > possible) + P(equal) / 2 over all clips, with a 95 % interval over cases.
 
@@ -216,7 +205,9 @@ def skill_score(values: ArrayLike, low_bound: float, high_bound: float = 1.0) ->
 
 
 def wilson(successes: int, n: int) -> Interval:
-    """Return a share with Wilson's 95 % score interval.
+    """Return a share with Wilson's 95 % score interval, as many publish it.
+
+    It covers too little where hardly any or nearly all succeed; `bounded_mean` of zeros and ones does not.
 
     >>> found = wilson(44, 50)
     >>> round(found.lo, 3), round(found.hi, 3)

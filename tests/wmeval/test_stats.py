@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binomtest, mannwhitneyu, t
 
-from wmeval.stats import auroc, bounded_mean, free_mean, paired_difference, share, skill_score, wilson
+from wmeval.stats import auroc, bounded_mean, free_mean, paired_difference, skill_score, wilson
 
 LOW = -0.5
 FAMILIES = {
@@ -163,13 +163,6 @@ def test_values_that_pile_up_without_bounds_have_no_interval(n, zeros, made) -> 
     assert made or told.reason.startswith(f"{zeros} of {n} values are equal")
 
 
-@pytest.mark.parametrize(("k", "n"), [(0, 8), (1, 16), (8, 8), (30, 64)])
-def test_shares_are_exact(k, n) -> None:
-    exact = binomtest(k, n).proportion_ci(0.95, method="exact")
-    told = share(k, n)
-    assert (told.mean, told.lo, told.hi) == (k / n, pytest.approx(exact.low), pytest.approx(exact.high))
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.integers(8, 30), st.integers(1, 3), st.integers(0, 10**6))
 def test_auroc_is_mann_and_whitneys_and_minds_no_order(n, k, seed) -> None:
@@ -238,6 +231,5 @@ def test_mistakes_are_told() -> None:
         bounded_mean([0.5] * 8 + [1.5], 0, 1)
     with pytest.raises(ValueError, match="NaN"):
         free_mean([1.0, float("nan")])
-    for of in (wilson, share):
-        with pytest.raises(ValueError, match="between 0 and n"):
-            of(9, 8)
+    with pytest.raises(ValueError, match="between 0 and n"):
+        wilson(9, 8)
