@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from wmeval.report import plots, sections, words
-from wmeval.report.sample import Sample, telling
+from wmeval.report import groups, plots, sections, words
+from wmeval.report.sample import Key, Sample, telling
 from wmeval.report.scenes import probe_sections
 from wmeval.report.videos import Videos, anchor
 
@@ -38,13 +38,14 @@ def page(results: Mapping[str, Any], samples: Sequence[Sample], about: sections.
         about: what is known beside.
     """
     videos = Videos()
-    groups: dict[tuple[str, str, str], list[Sample]] = {}
+    of: dict[Key, list[Sample]] = {}
     for sample in samples:
-        groups.setdefault((sample.probe, sample.instrument, sample.tag), []).append(sample)
-    for group in groups.values():
+        of.setdefault(sample.key, []).append(sample)
+    for group in of.values():
         videos.add(telling(group).values())
     videos.add(samples)
     script = _text("page.js")
+    parts = groups.splits(results["scores"])
     return (
         _environment()
         .get_template("page.html.j2")
@@ -53,6 +54,9 @@ def page(results: Mapping[str, Any], samples: Sequence[Sample], about: sections.
             model={**results["card"], **results["model"]},
             lead=words.lead(results),
             energies=words.energies(results),
+            groups=groups.grouped(results["scores"]),
+            splits=parts,
+            split_reasons=groups.split_reasons(parts),
             badges=sections.badges(results),
             card=sections.card(results),
             contents=sections.contents(results),
@@ -61,7 +65,7 @@ def page(results: Mapping[str, Any], samples: Sequence[Sample], about: sections.
             speed=sections.speed(results.get("speed") or {}),
             anchors=sections.anchors(results),
             not_asked=sections.not_asked(results.get("na") or []),
-            probes=probe_sections(results, groups, videos, about),
+            probes=probe_sections(results, of, videos, about),
             failures=[s for s in samples if s.failed],
             about=about,
             left_out=videos.left_out,

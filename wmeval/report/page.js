@@ -9,12 +9,14 @@ function player(root) {
   const button = root.querySelector(".play");
   const clock = root.querySelector("output");
   const label = root.querySelectorAll(".screens figcaption")[1];
+  const marks = root.querySelector(".tracks");
+  const cursor = root.querySelector(".now");
   const images = {};
   let clockwork = 0;
   let started = 0;
 
   const frame = () => Number(slider.value);
-  const past = () => frame() < scene.cut;
+  const past = () => !scene.judged && frame() < scene.cut;
 
   function load(name) {
     const image = new Image();
@@ -96,13 +98,20 @@ function player(root) {
 
   function draw() {
     const now = frame();
-    const marked = root.querySelector(".tracks").checked;
+    const marked = Boolean(marks && marks.checked);
     picture(screens.truth, "truth", now);
     picture(screens.predicted, past() ? "truth" : "predicted", past() ? now : now - scene.cut);
     for (const [name, canvas] of Object.entries(screens)) if (marked) tracks(canvas, name, canvas.width / scene.width);
     screens.predicted.classList.toggle("shown", past());
     const seconds = (now / scene.fps).toFixed(1);
     const ended = !past() && now - scene.cut >= scene.predicted.count;
+    if (cursor) cursor.style.left = `${(100 * now) / Math.max(1, scene.truth.count - 1)}%`;
+    if (scene.judged) {
+      const inside = now >= scene.window[0] && now <= scene.window[1];
+      clock.textContent = `${seconds} s${inside ? " event" : ""}`;
+      slider.setAttribute("aria-valuetext", clock.textContent);
+      return;
+    }
     label.textContent = past() ? "shown to the model" : ended ? "no frame was made" : "predicted";
     clock.textContent = `${seconds} s ${past() ? "context" : "predicted"}`;
     slider.setAttribute("aria-valuetext", clock.textContent);
@@ -141,7 +150,7 @@ function player(root) {
 
   button.addEventListener("click", () => (clockwork ? stop() : play()));
   slider.addEventListener("input", () => { stop(); draw(); });
-  root.querySelector(".tracks").addEventListener("change", (event) => {
+  if (marks) marks.addEventListener("change", (event) => {
     for (const other of document.querySelectorAll(".tracks")) other.checked = event.target.checked;
     document.dispatchEvent(new Event("redraw"));
   });

@@ -72,12 +72,28 @@ def distribution(
 Band = tuple[Floats, Floats, Floats]  # low, middle, high, (T,) each
 
 
-def curve(times: Floats, bands: Mapping[str, Band], *, top: float, words: str) -> Markup:
+def curve(
+    times: Floats, bands: Mapping[str, Band], *, top: float, words: str,
+    shade: tuple[float, float] | None = None, level: float | None = None, at: float | None = None,
+) -> Markup:  # fmt: skip
     """Return lines over time with a band around each: name -> (low, middle, high), each (T,).
 
-    The axes run from the first to the last time and from 0 to `top`; NaN leaves a gap.
+    The axes run from the first to the last time and from 0 to `top`; NaN leaves a gap. `shade` [% of the
+    width] marks a span of time, `at` [%] a moment, `level` a value.
     """
     marks = []
+    if shade is not None:
+        left, right = shade
+        marks.append(
+            Markup('<rect class="shade" x="{:.2f}" width="{:.2f}" y="0" height="100"/>').format(
+                left, right - left
+            )
+        )
+    if level is not None:
+        y = f"{100 - 100 * level / top:.2f}"
+        marks.append(Markup('<path class="rule" d="M0 {y}H100"/>').format(y=y))
+    if at is not None:
+        marks.append(Markup('<path class="rule" d="M{:.2f} 0V100"/>').format(at))
     for name, (low, middle, high) in bands.items():
         ok = np.isfinite(low) & np.isfinite(high)
         edge = [*zip(times[ok], high[ok], strict=True), *reversed([*zip(times[ok], low[ok], strict=True)])]

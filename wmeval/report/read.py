@@ -12,9 +12,10 @@ import numpy as np
 
 from wmeval.errors import UsageError
 from wmeval.report.html import page
-from wmeval.report.sample import Frames, Motion, Sample
+from wmeval.report.sample import Frames, Judged, Motion, Sample
 from wmeval.report.sections import About
 from wmeval.run.folder import Run
+from wmeval.run.instruments import UNASKED
 
 SEEN = 0.25  # share of a body in view from which perception must find it
 
@@ -25,7 +26,7 @@ def write(run: Run) -> Path:
     Raises:
         UsageError: the run has not been scored yet.
     """
-    samples = [sample(run, record) for record in measured(run)]
+    samples = [sample(run, record) for record in measured(run) if record["status"] != UNASKED]
     text = page(run.results, samples, about(run))
     part = run.report.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
@@ -57,6 +58,8 @@ def measured(run: Run) -> list[dict[str, Any]]:
 def sample(run: Run, record: Mapping[str, Any]) -> Sample:
     """Return what a page shows of one record: the arm that went worst."""
     ok = record["status"] == "ok"
+    if record["instrument"] == "surprise":
+        return _judged(run, record)
     scene = run.case(record).arms.get(record["arm"]) if record["arms"] else None
     return Sample(
         probe=record["probe"],
@@ -74,6 +77,39 @@ def sample(run: Run, record: Mapping[str, Any]) -> Sample:
         reproduce=_reproduce(run, record),
         motion=_motion(run, record) if scene else None,
     )
+
+
+def _judged(run: Run, record: Mapping[str, Any]) -> Sample:
+    """Return what a page shows of one scene that was judged: the two clips that start alike."""
+    ok, judged = record["status"] == "ok", None
+    if ok:
+        names = record["surprise"]["pair"]
+        possible, impossible = (
+            run.store.get(record["arms"][name]["prediction"])["surprise"] for name in names
+        )
+        first, last = record["arms"][names[1]]["window"]
+        videos = partial(_both, run, [record["arms"][name]["truth"] for name in names])
+        judged = Judged(run.view.fps, (first, last), possible, impossible, videos)
+    return Sample(
+        probe=record["probe"],
+        instrument=record["instrument"],
+        tag=record["tag"],
+        case_id=record["case_id"],
+        replicate=record["replicate"],
+        arm="main",
+        error=float(record["error"]),
+        event=1.0,
+        status="ok" if ok else f"{record['status']}: {record['detail']}",
+        evidence=record["evidence"],
+        reproduce=_reproduce(run, record),
+        matching=record["matching"] or "",
+        judged=judged,
+    )
+
+
+def _both(run: Run, blobs: list[str]) -> tuple[Frames, Frames]:
+    one, other = (run.store.get(blob)["frames"] for blob in blobs)
+    return one, other
 
 
 def about(run: Run) -> About:
@@ -153,5 +189,7 @@ def _reproduce(run: Run, record: Mapping[str, Any]) -> str:
     given = next(u.given for u in run.units if u.probe == record["probe"])
     request = Request.from_json(run.manifest["request"])
     one = replace(request, probes=(given,), limit=record["index"] + 1, replicates=record["replicate"] + 1)
+    if len({u.instrument for u in run.units}) > 1:
+        one = replace(one, instruments=(record["instrument"],))
     name = f"{record['probe'].partition('@')[0]}-{record['case_id'][:8]}"
     return " ".join(map(shlex.quote, shlex.split(one.command(Path(name)))))

@@ -56,6 +56,24 @@ class Motion:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A possible and an impossible clip of one scene, and how surprising a model found each frame.
+
+    Both start alike where clips can; the violation shows in frames `window` = [first, last) of the latter.
+    """
+
+    fps: float
+    window: tuple[int, int]
+    possible: Floats  # (T,) surprise; NaN = undefined
+    impossible: Floats  # (T,)
+    # () -> frames of both (T, H, W, 3)
+    videos: Callable[[], tuple[Frames, Frames]]
+
+
+Key = tuple[str, str, str, str]  # probe, instrument, tag, matching
+
+
+@dataclass(frozen=True)
 class Sample:
     """One case of one probe, asked with one instrument; `error` is bounded and in the probe's unit."""
 
@@ -73,6 +91,18 @@ class Sample:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     reproduce: str = ""
     motion: Motion | None = None
+    matching: str = ""  # how clips were matched; only of what was asked by surprise
+    judged: Judged | None = None
+
+    @property
+    def key(self) -> Key:
+        """What it is grouped by."""
+        return (self.probe, self.instrument, self.tag, self.matching)
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a video of it."""
+        return self.motion is not None or self.judged is not None
 
     @property
     def failed(self) -> bool:
@@ -97,7 +127,7 @@ def telling(samples: Sequence[Sample]) -> dict[str, Sample]:
     >>> {k: v.error for k, v in telling(made).items()}
     {'best': 1, 'median': 2, 'worst': 4}
     """
-    ranked = sorted(samples, key=lambda s: (s.error, s.motion is not None, s.case_id, s.replicate))
+    ranked = sorted(samples, key=lambda s: (s.error, s.shown, s.case_id, s.replicate))
     last = len(ranked) - 1
     picks = {last: "worst", last // 2: "median", 0: "best"}  # of few samples one may be all of these
     return {name: ranked[at] for at, name in sorted(picks.items()) if 0 <= at <= last}

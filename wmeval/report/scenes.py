@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from wmeval.report import plots, words
 from wmeval.report.curves import drift
-from wmeval.report.sample import Sample, telling
+from wmeval.report.sample import Key, Sample, telling
+from wmeval.report.traces import trace, typical
 from wmeval.report.videos import Videos, scene_id
 
 if TYPE_CHECKING:
     from wmeval.report.sections import About
 
-Groups = Mapping[tuple[str, str, str], Sequence[Sample]]
+Groups = Mapping[Key, Sequence[Sample]]
 
 
 def probe_sections(
@@ -27,13 +28,21 @@ def probe_sections(
             "key": key,
             "summary": about.summaries.get(key, ""),
             "groups": [
-                _group(s, groups.get((key, s["instrument"], s["tag"]), ()), videos, about.worst.get(key))
+                _group(s, groups.get(_key(s), ()), videos, _worst(s, about))
                 for s in scores
                 if s["probe"] == key
             ],
         }
         for key in dict.fromkeys(s["probe"] for s in scores)
     ]
+
+
+def _key(score: Mapping[str, Any]) -> Key:
+    return (score["probe"], score["instrument"], score["tag"], score.get("matching") or "")
+
+
+def _worst(score: Mapping[str, Any], about: About) -> float | None:
+    return 1.0 if score.get("matching") else about.worst.get(score["probe"])
 
 
 def _group(
@@ -46,6 +55,8 @@ def _group(
     rest = [s for s in samples if not any(s is t for t in shown.values())]
     return {
         "instrument": score["instrument"],
+        "matching": score.get("matching") or "",
+        "trace": typical(samples),
         "tag": score["tag"],
         "verdict": words.verdict(score),
         "unit": score["unit"],
@@ -63,24 +74,27 @@ def _scene(sample: Sample, score: Mapping[str, Any], of: int, videos: Videos) ->
     key = scene_id(sample)
     embedded = videos.scenes.get(key)
     facts = [(k.replace("_", " "), words.fact(v)) for k, v in sample.evidence.items()]
-    seen = [("what was asked about arose", words.percent(sample.event))]
+    seen = [] if sample.judged else [("what was asked about arose", words.percent(sample.event))]
     arm = [("arm", sample.arm)] if sample.arm != "main" else []
     view: dict[str, Any] = {
         "id": key, "case": sample.case_id, "of": of, "error": sample.error, "unit": score["unit"],
         "failed": sample.failed, "why": sample.why, "caption": sample.caption,
         "reproduce": sample.reproduce, "motion": bool(embedded), "evidence": [*arm, *seen, *facts],
-        "no_video": "This sample has no video." if sample.motion is None
+        "trace": None, "labels": ("true", "predicted"), "judged": sample.judged is not None,
+        "no_video": "This sample has no video." if not sample.shown
         else "Its video was left out to keep this page small; the run folder holds it.",
     }  # fmt: skip
+    if sample.judged:
+        view |= {"labels": ("possible", "impossible"), "trace": trace(sample.judged)}
     if embedded:
-        count, cut = embedded["truth"]["count"], embedded["cut"]
+        count, cut = embedded["truth"]["count"], embedded.get("window", [embedded["cut"]])[0]
         view |= {
             "frames": count,
             "width": embedded["width"],
             "height": embedded["height"],
             # a still of the later part says most to those who do not press play
             "poster": min(count - 1, cut + round(0.6 * (count - 1 - cut))),
-            "cut_share": round(100 * (cut - 0.5) / max(1, count - 1), 1),
+            "cut_share": 0.0 if sample.judged else round(100 * (cut - 0.5) / max(1, count - 1), 1),
             "words": f"Error {words.number(sample.error)} {score['unit']}.",
         }
     return view

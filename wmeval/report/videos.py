@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wmeval.report.sample import Floats, Frames, Motion, Sample
+from wmeval.report.sample import Floats, Frames, Judged, Motion, Sample
 from wmeval.report.sprite import data_uri, sheet
 
 VIDEO_BYTES = 4_200_000  # of all embedded videos together, so that a page stays below 5 MB
@@ -29,13 +29,13 @@ class Videos:
         """Embed the videos of samples that have one and are not embedded yet."""
         for sample in samples:
             key = scene_id(sample)
-            if sample.motion is None or key in self._seen:
+            if not sample.shown or key in self._seen:
                 continue
             self._seen.add(key)
             if self._left <= 0:
                 self.left_out += 1
                 continue
-            scene = _embedded(sample.motion)
+            scene = _embedded(sample.motion) if sample.motion else _clips(sample.judged)
             self._left -= len(scene["truth"]["src"]) + len(scene["predicted"]["src"])
             if self._left >= 0:
                 self.scenes[key] = scene
@@ -51,6 +51,15 @@ def anchor(key: str) -> str:
 def scene_id(sample: Sample) -> str:
     """Return the name of a sample within its page."""
     return anchor(f"{sample.probe} {sample.instrument} {sample.case_id[:12]} {sample.replicate}")
+
+
+def _clips(judged: Judged | None) -> dict[str, Any]:
+    """Return both clips of a judgement as a scene that is compared from its first frame on."""
+    assert judged is not None
+    path, seen = np.zeros((0, 0, 2)), np.zeros((0, 0), np.bool_)
+    none = Motion(judged.fps, 0, np.zeros(0), path, seen, path, (), 1, judged.videos)
+    first, last = judged.window
+    return {**_embedded(none), "judged": True, "window": [first, last - 1]}
 
 
 def _embedded(motion: Motion) -> dict[str, Any]:

@@ -192,7 +192,9 @@ def _sample(unit: Unit, probe: Probe, view: View, shown: Mapping[str, Any], stor
         if any(np.isnan(in_window(s, a["window"])) for s, a in zip(surprises, arms, strict=True)):
             made["detail"] = "the surprise is undefined on all frames of the event window"
         else:
-            made |= _judged(arms, frames, surprises, view)
+            told = _judged(arms, frames, surprises, view)
+            told["surprise"]["pair"] = [list(shown["arms"])[i] for i in told["surprise"]["pair"]]
+            made |= told
     made["seconds"]["measure"] = round(time.perf_counter() - begun, 6)
     return made
 
@@ -201,11 +203,11 @@ def _judged(
     arms: Sequence[Mapping[str, Any]], frames: Sequence[Any], surprises: Sequence[Floats], view: View
 ) -> dict[str, Any]:
     told = _compared(arms, surprises)
-    before = 0.0
-    shared = 0
+    before, longest, pair = 0.0, -1, (0, 0)
     for i, j in _comparisons(arms):
         count = prefix(frames[i], frames[j])
-        shared = max(shared, count)
+        if count > longest:
+            longest, pair = count, (j, i)
         before = max(before, apart_before(surprises[i], surprises[j], count))
     peaks = _peaks(arms, surprises)
     start, end = arms[0]["window"]
@@ -226,7 +228,7 @@ def _judged(
             "localised": peaks,
             "window_share": float(np.mean([(a["window"][1] - a["window"][0]) / a["shown"] for a in arms])),
             "before": before if np.isfinite(before) else "undefined on one of the two",
-            "shared": shared,
+            "pair": pair,  # the possible and the impossible clip that start alike for longest
         }),
     }  # fmt: skip
 
