@@ -80,7 +80,7 @@ def ridge(rows: Floats, wanted: Floats, group: Ints, fit: NDArray[np.bool_]) -> 
     The penalty is that of `PENALTIES` with the least squared error over folds of whole groups (N,). Rows
     outside `fit` get residuals too, under the map that did not see their group.
     """
-    unit = float(np.var(rows[fit], axis=0).max()) * PENALTIES
+    unit = float(np.var(rows[fit], axis=0).max(initial=0.0)) * PENALTIES
     fold = group % FOLDS
     guesses = np.full((len(PENALTIES), *wanted.shape), np.nan)
     for one in range(FOLDS):
