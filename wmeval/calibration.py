@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 REFERENCE_ROWS = ("oracle", "freeze", "vanish", "blur", "linear", "noise")
 DETECTED = 0.8  # of the violated scenes: from there a strength is seen
 QUIET = 0.975  # of the clean truths lie below the threshold: half of the 5 % that may raise a false alarm
+LOOKED_AT = 8  # first cases in which a probe must keep its promises, else it gets no anchor
 Told = Callable[[int, int], None]  # (cases done, cases in all)
 
 
@@ -200,6 +201,10 @@ def try_case(probe: Probe, job: Job, eye: Eye | None = None) -> Row:
     with promises.on(f"case {job.index} ({job.split}, {job.tag})"):
         case = promises.drawn(probe, scene_rng(job.split, probe.key, job.tag, job.index), job.tag)
         trial = prepare(probe, case, job.view, eye=eye)
+        if job.index < LOOKED_AT and job.tag != "control":
+            eyes = trial.perfect()
+            promises.arose(probe, eyes, trial.truths)
+            promises.not_given_away(probe, eyes, trial.truths)
         for name in job.references:
             told = trial.reference(name)
             row[name] = (told.error, told.event, told.found)

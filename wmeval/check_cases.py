@@ -177,11 +177,6 @@ def _violate(close: Close) -> str | tuple[bool, str]:
 
 def _eyes(close: Close, index: int) -> dict[str, Tracks]:
     """Return what a perfect eye makes of a case."""
-    from wmeval.run.measure import on_grid
-    from wmeval.world import exact_tracks, frame_split
+    from wmeval.trial import Trial
 
-    tracks = {}
-    for arm, truth in close.truths[index].items():
-        times = np.concatenate(frame_split(truth.scene, close.view, close.probe.horizon_s))
-        tracks[arm] = exact_tracks(truth, close.view, times[on_grid(times)])
-    return tracks
+    return Trial(close.probe, close.cases[index], close.view, close.truths[index], {}).perfect()

@@ -110,13 +110,17 @@ class Trial:
 
     def exact(self, truths: Mapping[str, Truth] | None = None) -> Outcome:
         """Return what a perfect eye's tracks of other truths (default: the case's own) are worth."""
+        verdict = self.probe.judge(self.perfect(truths), self.truths)
+        return Outcome(verdict.error, verdict.event, 1.0, verdict.measurement.status)
+
+    def perfect(self, truths: Mapping[str, Truth] | None = None) -> dict[str, Tracks]:
+        """Return a perfect eye's tracks of other truths (default: the case's own)."""
         tracks = {}
         for arm, truth in (truths or self.truths).items():
             context, asked = frame_split(self.truths[arm].scene, self.view, self.probe.horizon_s)
             times = np.concatenate([context, asked])
             tracks[arm] = exact_tracks(truth, self.view, times[on_grid(times)])
-        verdict = self.probe.judge(tracks, self.truths)
-        return Outcome(verdict.error, verdict.event, 1.0, verdict.measurement.status)
+        return tracks
 
     def _split(self, arm: str) -> tuple[int, int]:
         context, asked = frame_split(self.truths[arm].scene, self.view, self.probe.horizon_s)
