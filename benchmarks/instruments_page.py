@@ -108,8 +108,9 @@ def _detection(made: Mapping[str, Row], probes: Mapping[str, Probe]) -> list[str
         "",
         *_say(
             "The first point of a curve is the share of clean truths that raise an alarm; the dashed",
-            f"strength must be told from clean truths with an AUROC of {SEEN}. False alarms are of clean development",
-            "scenes, each judged by a threshold that the other half sets. What misses its mark is in bold.",
+            f"strength must be told from clean truths with an AUROC of {SEEN}. False alarms are of clean",
+            "development scenes, each judged by a threshold that the other half sets. What misses its mark",
+            "is in bold.",
         ),
         *_table(head, rows),
     ]
@@ -156,7 +157,8 @@ def _cross(made: Mapping[str, Row], folder: Path) -> list[str]:
         "",
         *_say(
             "Slight faults, about as large as the violation that must be seen, on every concept's scenes:",
-            "the share of scenes that raise no alarm. Dark = seen; framed = the concept that the fault breaks.",
+            "the share of scenes that raise no alarm. Dark = seen; framed = the concept that the fault",
+            "breaks.",
         ),
         "![Share of scenes without an alarm, by slight fault and concept](instruments/cross-talk.svg)",
         "",
