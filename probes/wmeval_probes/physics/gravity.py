@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wmeval.caption import caption
-from wmeval.probe import Measurement, Probe
-from wmeval.scene import Case, Scene, side_camera
+from wmeval.probe import Measurement, Probe, Twin
+from wmeval.scene import Body, Case, Scene, backdrop, ball, floor, side_camera
 from wmeval.tracks import Tracks
 from wmeval.truth import Truth
 from wmeval_probes.physics.draw import (
@@ -24,6 +24,7 @@ from wmeval_probes.physics.draw import (
     solid,
     stage,
 )
+from wmeval_probes.physics.veil import SPARE, same_picture, veil
 
 Floats = NDArray[np.float64]
 G = (1.6, 9.8)  # m/s2: the moon to the earth
@@ -34,7 +35,12 @@ RAGGED = 1.0  # residual [radii] above which there is no flight, but a body that
 
 
 def case(rng: np.random.Generator, tag: str) -> Case:
-    """Return a throw or a fall at a gravity in `G`, all of it in view and clear of the floor."""
+    """Return a throw or a fall at a gravity in `G`, all of it in view and clear of the floor.
+
+    Tag "control" draws a body that glides over the floor, which holds it up.
+    """
+    if tag == "control":
+        return Case.single(_held_up(rng, tag))
     while True:
         g = round(float(np.exp(rng.uniform(*np.log(G)))), 2)
         slow = float(np.sqrt(G[1] / g))
@@ -72,6 +78,16 @@ def case(rng: np.random.Generator, tag: str) -> Case:
     return Case.single(scene)
 
 
+def _held_up(rng: np.random.Generator, tag: str) -> Scene:
+    size, vx = radius(rng, tag), float(rng.uniform(0.2, 1.2) * rng.choice([-1, 1]))
+    cut, lasts = SHOWN_S, round(float(rng.uniform(1.2, 1.8)), 1)
+    body = solid(rng, hues(rng, 1)[0], size, (-vx * lasts / 2, 0.0, 1.0), boxes=0.4, velocity=(vx, 0.0, 0.0),
+                 friction=0.0)  # fmt: skip
+    body = replace(body, position=(body.position[0], 0.0, half_height(body)))
+    bodies = (body, *stage(rng, friction=0.0))
+    return Scene(bodies, side_camera(), lasts, cut, SHOWN_S, "rest", caption=caption(bodies), tag=tag)
+
+
 def event(tracks: Tracks, truth: Truth) -> float:
     """Return the share of the predicted frames in which the body is seen; nine in ten are enough."""
     seen = tracks.after(truth.scene.cut_s).found[:, 0]
@@ -91,7 +107,8 @@ class Flight:
 def measure(tracks: Tracks, truth: Truth) -> Measurement:
     """Fit the acceleration of the first free flight after the cut and compare it with true gravity.
 
-    The error is |g' / g - 1|. Only predicted frames enter the fit: context frames are the truth's own.
+    The error is |g' / g - 1|. Only predicted frames enter the fit: context frames are the truth's own. A body
+    that stands on something does not fall, so its error is |g' / g|.
     """
     scene = truth.scene
     later = tracks.after(scene.cut_s)
@@ -101,6 +118,8 @@ def measure(tracks: Tracks, truth: Truth) -> Measurement:
         return Measurement(PROBE.worst, f"found in fewer than {FEWEST} predicted frames")
     if flight.residual > RAGGED * scene.moving[0].radius:
         return Measurement(PROBE.worst, "jumps about instead of flying")
+    if len(truth.contacts.time):
+        return Measurement(abs(flight.g / scene.gravity), evidence={"g": flight.g, "held up": True})
     rate, rate_sigma = time_rate(later, truth)
     return Measurement(
         abs(flight.g / scene.gravity - 1),
@@ -225,6 +244,51 @@ def _flies(truth: Truth, factor: float) -> bool:
     return bool(z.min() > clear and z.max() < TOP - clear)
 
 
+def twin(rng: np.random.Generator, tag: str) -> Twin:
+    """Return two throws, at a weak and at a strong gravity, that are alike behind a screen at their apex.
+
+    The rise that is shown tells the fall (cue x outcome).
+    """
+    while (drawn := _twin(rng, tag)) is None:
+        pass
+    return drawn
+
+
+def _twin(rng: np.random.Generator, tag: str) -> Twin | None:
+    weak = float(rng.uniform(1.7, 2.3))
+    pulls = (weak, weak * float(rng.uniform(1.8, 2.2)))
+    vx, size = float(rng.uniform(1.1, 1.4) * rng.choice([-1, 1])), float(rng.uniform(0.22, 0.28))
+    splice, falls = round(float(rng.integers(10, 13)) / 10, 1), round(float(rng.integers(10, 13)) / 10, 1)
+    hidden, spare = (
+        0.06,
+        0.6 * SPARE,
+    )  # s on each side of the apex, and m; wider, it would hide the flight too
+    x, apex = float(rng.uniform(-0.3, 0.3)), TOP - size - SPARE - EDGE
+    low = apex - pulls[1] * max(splice, falls) ** 2 / 2
+    if low < size + 0.1 or max(abs(x - vx * splice), abs(x + vx * falls)) + size + EDGE > RIGHT:
+        return None
+    camera, (hue,), values = side_camera(), hues(rng, 1), rng.uniform([0.7, 0.12, 0.35], [0.95, 0.35, 0.65])
+    wide, tall = size + spare + abs(vx) * hidden, size + spare
+    screen = veil("screen", camera, x=(x - wide, x + wide), value=float(values[1]),
+                  z=(apex - tall - pulls[1] * hidden**2 / 2, apex + tall))  # fmt: skip
+    around = (screen, floor(value=float(values[2])), backdrop())
+
+    def at(g: float) -> Scene:
+        start = (x - vx * splice, 0.0, apex - g * splice**2 / 2)
+        body: Body = ball(f"{hue} ball", radius=size, position=start, velocity=(vx, 0.0, g * splice), hue=hue,
+                          value=float(values[0]))  # fmt: skip
+        everything = (body, *around)
+        return Scene(everything, camera, round(splice + falls, 1), splice, splice, "flight", gravity=g,
+                     caption=caption(everything), tag=tag)  # fmt: skip
+
+    scenes = [at(g) for g in pulls]
+    if rng.random() < 0.5:
+        scenes.reverse()
+    if not same_picture(scenes[0], scenes[1], splice):
+        return None
+    return Twin("factorial", scenes[0], scenes[1], splice, (splice + 0.3, scenes[0].duration_s))
+
+
 PROBE = Probe(
     name="gravity",
     version="0.1",
@@ -233,11 +297,13 @@ PROBE = Probe(
     null="freeze",
     strengths=(0.05, 0.1, 0.25, 0.5, 1.0),
     strength_unit="relative change of gravity from the cut on",
-    tags=("iid", "ood-speed", "ood-size"),
+    tags=("iid", "ood-speed", "ood-size", "control"),
     horizon_s=2.0,
     case=case,
     event=event,
     measure=measure,
     violate=violate,
     summary="A body thrown or dropped is seen in flight; does it go on falling at the same gravity?",
+    must_see=0.25,
+    twin=twin,
 )
