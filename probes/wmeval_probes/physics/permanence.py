@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wmeval.probe import Measurement, Probe
-from wmeval.scene import Case
+from wmeval.scene import Case, Scene
 from wmeval.tracks import Tracks
 from wmeval.truth import Truth
 from wmeval_probes.physics.screens import HORIZON_S, case
+from wmeval_probes.physics.swaps import twin
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -40,8 +41,15 @@ class Labels:
     places: Floats  # (T, F, N, 2) where futures put it, x and z [m]
 
 
+def hides(scene: Scene) -> bool:
+    """Return whether a scene has a screen."""
+    return any(b.role == "occluder" for b in scene.bodies)
+
+
 def labels(truth: Truth, times: Floats) -> Labels:
     """Return what at least 95 % of the futures agree on at predicted times (T,).
+
+    Where nothing hides anything every body must be seen all the time.
 
     Raises:
         ValueError: the truth carries no futures.
@@ -54,6 +62,8 @@ def labels(truth: Truth, times: Floats) -> Labels:
     grid = np.arange(len(must)) / 10
     later = grid > truth.scene.cut_s + 1e-9
     was_dark = np.cumsum(must_not, axis=0) > 0
+    if not hides(truth.scene):
+        was_dark[:] = True
     again = must & was_dark & later[:, None]
     asked = again.any(0)
     first = np.where(asked, again.argmax(0), 0)
@@ -120,7 +130,7 @@ def measure(tracks: Tracks, truth: Truth) -> Measurement:
     wrong = np.minimum((label.seen & ~right).sum(axis=1) + asked.extras, pairs)
     delays, kept = {}, {}
     for i, name in enumerate(scene.names):
-        if not np.isfinite(label.out_s[i]):
+        if not np.isfinite(label.out_s[i]) or not hides(scene):
             continue
         kept[name] = bool(right[label.seen[:, i], i].mean() >= 0.5)
         dark = np.flatnonzero(label.hidden[:, i] & (asked.times < label.out_s[i]))
@@ -220,9 +230,9 @@ PROBE = Probe(
     unit="share of wrong body-frames",
     worst=1.0,
     null="freeze",
-    strengths=(0.1, 0.25, 0.5, 0.75, 1.0),
+    strengths=(0.1, 0.25, 0.4, 0.5, 0.75, 1.0),
     strength_unit="share of its frames from which one body is absent",
-    tags=("iid", "ood-speed", "ood-size", "ood-duration", "ood-composition"),
+    tags=("iid", "ood-speed", "ood-size", "ood-duration", "ood-composition", "control"),
     horizon_s=HORIZON_S,
     case=case,
     event=event,
@@ -231,4 +241,6 @@ PROBE = Probe(
     futures=16,
     summary="Bodies are hidden for a while; do they appear again, as themselves, where they must be?",
     reduce=reduce,
+    must_see=0.4,  # of the 0.7 to 0.9 s for which a body is asked about: 0.3 s
+    twin=twin,
 )

@@ -39,8 +39,11 @@ def case(rng: np.random.Generator, tag: str) -> Case:
     """Return a case of bodies that are hidden by a screen and appear again after the cut.
 
     Tag "ood-duration" hides them for 2 to 5 s; "ood-composition" has screens that grow out of the floor and
-    sink again, and panels that slide past, which the training split does not hold.
+    sink again, and panels that slide past, which the training split does not hold. Tag "control" has no
+    screen at all.
     """
+    if tag == "control":
+        return Case.single(_open(rng, tag))
     kinds, weights = ("passes", "lifts"), (0.65, 0.35)
     if tag == "ood-composition":
         kinds, weights = ("sinks", "slides"), (0.5, 0.5)
@@ -49,6 +52,18 @@ def case(rng: np.random.Generator, tag: str) -> Case:
     while (drawn := draw(rng, tag)) is None or drawn.duration_s - drawn.cut_s > HORIZON_S:
         pass
     return Case.single(drawn)
+
+
+def _open(rng: np.random.Generator, tag: str) -> Scene:
+    """One to three bodies glide over the floor, and nothing hides them."""
+    bodies, lasts = _standing(rng, tag, int(rng.integers(1, 4))), 1.8
+    side, (left, right) = int(rng.choice([-1, 1])), _span(bodies)
+    room = RIGHT - LEFT - 2 * EDGE - (right - left)
+    speed = float(rng.uniform(0.2, max(0.25, min(SPEEDS[1], room / lasts))))
+    shift = LEFT + EDGE + float(rng.uniform(0.0, max(0.0, room - speed * lasts))) - left
+    placed = [_moved(b, side * (b.position[0] + shift), side * speed) for b in bodies]
+    everything = (*placed, *stage(rng, friction=0.0))
+    return Scene(everything, side_camera(), lasts, 0.6, 0.4, "rest", caption=caption(everything), tag=tag)
 
 
 def _scene(

@@ -8,12 +8,15 @@ import pytest
 
 from wmeval.camera import View
 from wmeval.check import as_truth
+from wmeval.perceive import track
 from wmeval.probe import Measurement
 from wmeval.scene import Scene, ball, floor, occluder, side_camera
 from wmeval.seeds import scene_rng
+from wmeval.tracks import Tracks
 from wmeval.truth import Future, Truth
-from wmeval.world import exact_tracks, simulate
+from wmeval.world import exact_tracks, render, simulate, visibility
 from wmeval_probes.physics.permanence import PLACE, PROBE, labels
+from wmeval_probes.physics.veil import same_picture
 
 TIMES = View().frame_times(2.0)
 
@@ -115,7 +118,7 @@ def test_futures_are_needed(truth: Truth) -> None:
         labels(replace(truth, futures=()), TIMES)
 
 
-@pytest.mark.parametrize("tag", PROBE.tags)
+@pytest.mark.parametrize("tag", [t for t in PROBE.tags if t != "control"])
 def test_scenes_hide_and_show_again(tag: str) -> None:
     for i in range(2):
         scene = drawn(i, tag)
@@ -153,6 +156,56 @@ def test_violation_hides_the_stated_share(passing: Truth, strength: float) -> No
 
 def test_no_violation_is_the_truth_itself(truth: Truth) -> None:
     assert PROBE.violate(truth, 0.0, np.random.default_rng(0)) is truth
+
+
+def test_what_must_be_seen_is_an_absence_of_a_third_of_a_second() -> None:
+    assert PROBE.must_see is not None
+    away = []
+    for i in range(5):
+        truth = simulate(drawn(i), futures=4)
+        broken = PROBE.violate(truth, PROBE.must_see, np.random.default_rng(i))
+        away.append(np.isnan(broken.position[:, :, 0]).sum(0).max() / 240)
+    assert np.mean(away) == pytest.approx(0.3, abs=0.05)
+
+
+def test_what_nothing_hides_is_no_false_alarm() -> None:
+    for i in range(3):
+        scene = drawn(i, "control")
+        truth = simulate(scene, futures=4)
+        times = View().frame_times(scene.duration_s)
+        assert not any(b.role == "occluder" for b in scene.bodies)
+        tracks = track(render(truth, View()).frames, scene, View(), times)
+        verdict = PROBE.judge({"main": tracks}, {"main": truth})
+        assert verdict.error == 0.0
+        assert verdict.measurement.evidence["hidden s"] == {}
+        gone = tracks_gone(tracks, scene.cut_s)
+        assert PROBE.measure(gone, truth).error == pytest.approx(1 / len(scene.moving), abs=0.05)
+
+
+def tracks_gone(tracks: Tracks, since: float) -> Tracks:
+    """The tracks without the first body from a time on."""
+    found = tracks.found.copy()
+    found[tracks.times > since, 0] = False
+    return replace(tracks, found=found)
+
+
+def test_twins_differ_by_a_body_that_is_hidden_at_the_splice() -> None:
+    assert PROBE.twin is not None
+    for i in range(8):
+        twin = PROBE.twin(np.random.default_rng(i), "iid")
+        assert twin.kind == "swap"
+        assert same_picture(twin.one, twin.two, twin.splice_s)
+        assert sorted(len(s.moving) for s in (twin.one, twin.two)) == [1, 2]
+        whole = simulate(max((twin.one, twin.two), key=lambda s: len(s.moving)))
+        times = View().frame_times(whole.scene.duration_s)
+        body, witness = visibility(whole, times).T
+        assert witness.min() > 0.99
+        dark = body <= 0.0
+        assert dark.sum() >= 3
+        assert dark[round(twin.splice_s * 10)]
+        cut = round(twin.splice_s * 10)
+        assert min((body[:cut] > 0.9).sum(), (body[cut:] > 0.9).sum()) >= 3
+        assert body[(times >= twin.splice_s) & (times < twin.window_s[0])].max() <= 0.1
 
 
 def measurements(dark: Sequence[float], kept: Sequence[bool]) -> list[Measurement]:
