@@ -131,21 +131,27 @@ def _judged(score: Row) -> dict[str, str]:
         "95 %": words.interval(score),
         "n": words.number(score["n"]),
         "failed": words.number(score["failed"]),
-        "comparisons won": words.percent(score.get("accuracy")),
+        "won": words.percent(score.get("accuracy")),
         "AUROC": area,
-        "by clip mean": words.percent(score.get("clip_mean")),
-        "by clip max": words.percent(score.get("clip_max")),
-        "peaks there": words.percent(score.get("localised"))
-        + (f" (chance {words.percent(chance)})" if chance is not None else ""),
+        "by mean": words.percent(score.get("clip_mean")),
+        "by max": words.percent(score.get("clip_max")),
+        "peak": words.percent(score.get("localised")),
+        "by chance": words.percent(chance),
         "best cheap cue": f"{best} {words.percent(cues[best])}" if best else words.NONE,
     }
+
+
+def _shares(score: Row) -> str:
+    if score.get("lo") is None or score.get("hi") is None:
+        return words.NONE
+    return f"{100 * score['lo']:.0f} to {words.percent(score['hi'])}"
 
 
 def _alarms(score: Row) -> dict[str, str]:
     return {
         "probe": score["probe"],
         "alarms": words.percent(score.get("alarms")),
-        "95 %": words.interval(score),
+        "95 %": _shares(score),
         "n": words.number(score["n"]),
         "failed": words.number(score["failed"]),
         "error": words.number(score["error"]),

@@ -67,8 +67,9 @@ def test_matched_reversed_and_paired_clips_never_share_a_table(scores):
         assert len(group.scores) == 1
         assert len({s.get("matching") for s in group.scores}) == 1
     cells = dict(zip(groups[1].columns, groups[1].rows[0], strict=True))
-    assert (cells["comparisons won"], cells["AUROC"]) == ("80\u00a0%", "0.71 (0.60 to 0.80)")
-    assert cells["peaks there"] == "75\u00a0% (chance 30\u00a0%)"
+    assert (cells["won"], cells["AUROC"]) == ("80\u00a0%", "0.71 (0.60 to 0.80)")
+    assert (cells["peak"], cells["by chance"]) == ("75\u00a0%", "30\u00a0%")
+    assert dict(zip(groups[4].columns, groups[4].rows[0], strict=True))["95 %"] == "3 to 36\u00a0%"
     assert cells["best cheap cue"] == "copy-last 55\u00a0%"
     assert grouped([]) == []
 
