@@ -19,8 +19,8 @@ from wmeval.world import resume
 def case(rng: np.random.Generator, tag: str) -> Case:
     """Return a throw from one side of the picture to the other."""
     lasts, g, side = 1.4, rng.uniform(4.0, 6.0), rng.choice([-1.0, 1.0])
-    velocity = (side * rng.uniform(1.8, 2.3), 0.0, g * lasts / 2)  # back at its first height at the end
     start = (-1.6 * side, 0.0, rng.uniform(0.6, 1.2))
+    velocity = (side * rng.uniform(1.8, 2.3), 0.0, g * lasts / 2)  # back at its first height at the end
     bodies = (ball("ball", radius=0.3, position=start, hue="red", velocity=velocity), floor())
     # The model is shown what comes before cut_s, and all that the measure rests on must be seen there.
     scene = Scene(
@@ -42,8 +42,8 @@ def measure(tracks: Tracks, truth: Truth) -> Measurement:
     seen = tracks.after(truth.scene.cut_s)["ball"]
     if not seen.found.any():  # what cannot be found is as wrong as can be, never skipped
         return Measurement(PROBE.worst, "the ball is never seen")
-    true = truth.poses_at(seen.times)[0][:, 0]
-    away = (seen.position - true)[seen.found][:, [0, 2]]  # the camera does not see depth
+    miss = seen.position - truth.poses_at(seen.times)[0][:, 0]
+    away = miss[seen.found][:, [0, 2]]  # the camera does not see depth
     return Measurement(float(np.linalg.norm(away, axis=1).mean()))
 
 
@@ -52,26 +52,17 @@ def violate(truth: Truth, strength: float, rng: np.random.Generator) -> Truth:
     """Return the truth in which the ball is kicked sideways by `strength` [m/s] at the cut."""
     if strength == 0:
         return truth
-    scene, at = truth.scene, truth.scene.cut_s
-    impulse = scene["ball"].mass * strength * rng.choice([-1.0, 1.0])
-    kick = Push("ball", at, at, impulse=(impulse, 0.0, 0.0))
+    scene, at, way = truth.scene, truth.scene.cut_s, rng.choice([-1.0, 1.0])
+    kick = Push("ball", at, at, impulse=(scene["ball"].mass * strength * way, 0.0, 0.0))
     return resume(truth, at, laws=replace(scene, pushes=(kick,)))
 
 
 PROBE = Probe(
-    name="starter",
-    version="0.1",  # another number whenever scores change
-    unit="m",
-    worst=2.0,  # no case costs more
-    null="freeze",  # the reference whose mean error is skill 0; the truth is skill 1
-    strengths=(0.002, 0.005, 0.01, 0.05, 0.2),
-    strength_unit="m/s of a kick at the cut",
-    must_see=0.05,  # this one has to be told from the truth
-    tags=("iid",),
-    horizon_s=0.9,  # how far after the cut the measure looks
-    case=case,
-    event=event,
-    measure=measure,
-    violate=violate,
+    name="starter", version="0.1",  # another version whenever scores change
+    unit="m", worst=2.0, null="freeze",  # no case costs more; a frozen picture is skill 0, the truth 1
+    strengths=(0.002, 0.005, 0.01, 0.05, 0.2), strength_unit="m/s of a kick at the cut",
+    must_see=0.05,  # this strength has to be told from the truth
+    tags=("iid",), horizon_s=0.9,  # how far after the cut the measure looks
+    case=case, event=event, measure=measure, violate=violate,
     summary="A ball is thrown across the picture; where does it go?",
-)
+)  # fmt: skip
