@@ -64,6 +64,7 @@ def _probe(probe: Probe) -> dict[str, Any]:
         "name": probe.name, "version": probe.version, "summary": probe.summary, "unit": probe.unit,
         "worst": probe.worst, "null": probe.null, "tags": list(probe.tags), "horizon_s": probe.horizon_s,
         "strengths": list(probe.strengths), "strength_unit": probe.strength_unit, "futures": probe.futures,
+        "must_see": probe.must_see, "twin": probe.twin is not None,
     }  # fmt: skip
 
 
@@ -72,6 +73,7 @@ def _suite(name: str) -> dict[str, Any]:
     return {
         "name": suite.name, "version": suite.version, "summary": suite.summary, "probes": list(suite.probes),
         "metrics": list(suite.metrics), "cases": suite.cases, "tags": list(suite.tags),
+        "instruments": list(suite.instruments), "controls": suite.controls,
         "anchors": "stored" if suite.anchors is not None else "made by each run",
     }  # fmt: skip
 

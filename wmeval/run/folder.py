@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wmeval.anchor import Anchor
 from wmeval.camera import View
+from wmeval.errors import UsageError
 from wmeval.run.instruments import failed
 from wmeval.run.plan import Plan, Unit, draw, measure_key
 from wmeval.run.store import Store, read_json
@@ -142,9 +143,18 @@ class Run:
         return pd.DataFrame(rows, columns=None if rows else list(flat))
 
     def case(self, record: Mapping[str, Any]) -> Case:
-        """Return the case that a record answers, drawn again."""
+        """Return the case that a record answers, drawn again.
+
+        Raises:
+            UsageError: the record was asked by surprise; its `arms` hold the digests of whole clips.
+        """
         from wmeval import registry
 
+        if record["instrument"] == "surprise":
+            raise UsageError(
+                "a record asked by surprise has whole clips and no case to continue; its frames are "
+                "`run.store.get(record['arms'][NAME]['truth'])['frames']`"
+            )
         given = next(u.given for u in self.units if u.probe == record["probe"])
         return draw(registry.load_probe(given), record["tag"], record["index"])
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from wmeval.cli.main import main
+from wmeval.errors import UsageError
 from wmeval.run import Run
 from wmeval.run.instruments import generating, lacking
 from wmeval.run.plan import make_plan
@@ -149,6 +150,19 @@ def test_a_model_that_knows_is_right_and_where_to_look(judged):
     assert len(records[0]["arms"]) == 4
     html = (run.path / "report.html").read_text()
     assert "surprise" in html
+
+
+def test_what_was_judged_is_scored_again_without_the_model_and_compared(judged, capsys):
+    _, knows, _, _ = judged("knows")
+    _, constant, _, _ = judged("constant")
+    before = (knows.path / "results.json").read_text()
+    assert main(["score", str(knows.path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["scores"] == json.loads(before)["scores"]
+    assert main(["compare", str(constant.path), str(knows.path), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["differences"]
+    assert (row["instrument"], row["difference"], row["n"]) == ("surprise, matched", 1.0, 8)
+    with pytest.raises(UsageError, match="has whole clips and no case to continue"):
+        knows.case(next(knows.records()))
 
 
 @pytest.mark.parametrize(
