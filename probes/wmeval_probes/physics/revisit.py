@@ -31,10 +31,8 @@ OUT, IN = 0.005, 0.5  # share of a landmark in view up to which it must not be f
 MOVED = 0.05  # of the image height: a landmark that is to move by so much must be seen to move
 FAR, MOST = 0.8, 0.7  # of a landmark's longest way: from there on it is asked about; of its way then
 ENOUGH = 0.9  # of these asked: then the camera has left
-HUE_DEG, DOUBLED = (
-    45.0,
-    float(np.log(2)),
-)  # errors of a landmark's hue and of its area's logarithm that count 1
+# what is wrong with a landmark: up to the first nothing counts (codecs do as much), from the second on all
+SHIFT, HUE, GROWTH = (0.1, 1.0), (10.0, 45.0), (0.15, float(np.log(2)))  # radii, degrees, log of area
 FEWEST = 3  # home frames from which a landmark's looks are known
 
 
@@ -151,10 +149,10 @@ def _start(scene: Scene) -> Floats:
 def measure(tracks: Tracks, truth: Truth) -> Measurement:
     """Compare the home view after the return with the home view before the cut.
 
-    Pose error: by how many radii all landmarks are shifted alike (median over landmarks). Content error:
-    mean over landmarks of what is wrong with each, 0 to 1: missing; or the worst of its own shift (in
-    radii), its hue (in 45 degrees) and its area (doubled or halved is 1); each body too many counts as one
-    more wrong landmark, unless another is missing. The error is the larger of the two.
+    Pose error: by how much all landmarks are shifted alike (median over landmarks), a radius is 1. Content
+    error: mean over landmarks of what is wrong with each, 0 to 1: missing; or the worst of its own shift (a
+    radius is 1), its hue (45 degrees are) and its area (doubled or halved is); each body too many counts as
+    one more wrong landmark, unless another is missing. The error is the larger of the two.
     """
     scene, when = truth.scene, stay(tracks.times, truth.scene)
     before, after = tracks.part(when.before), tracks.part(when.after)
@@ -167,12 +165,12 @@ def measure(tracks: Tracks, truth: Truth) -> Measurement:
     own = np.linalg.norm(is_now.pixel - was.pixel - shift, axis=-1) / size
     turn = (is_now.hue - was.hue + 180) % 360 - 180
     grown = np.log(is_now.area / was.area)
-    wrong = np.stack([own, np.abs(turn) / HUE_DEG, np.abs(grown) / DOUBLED])
+    wrong = np.stack([counted(own, SHIFT), counted(turn, HUE), counted(grown, GROWTH)])
     missing = 1 - after.found.mean(axis=0)
-    parts = missing + (1 - missing) * np.nan_to_num(np.minimum(wrong.max(axis=0), 1.0))
+    parts = missing + (1 - missing) * np.nan_to_num(wrong.max(axis=0))
     extra = max(0.0, float(np.median(after.extras)) - float(missing.sum()))
     content = float(min(1.0, (parts.sum() + extra) / len(parts)))
-    pose = float(np.linalg.norm(shift) / np.mean(size))
+    pose = float(counted(float(np.linalg.norm(shift) / np.mean(size)), SHIFT))
     metre = scene.camera.focal_px(tracks.view) / 14
     evidence: dict[str, Any] = {
         "pose error": pose,
@@ -191,6 +189,16 @@ def measure(tracks: Tracks, truth: Truth) -> Measurement:
         "landmarks kept": (here, float(np.sqrt(max(here * (1 - here), 0.02) / len(parts)))),
     }
     return Measurement(max(pose, content), implied=implied, evidence=evidence)
+
+
+def counted(off: Floats | float, limits: tuple[float, float]) -> Floats:
+    """Return how wrong it is to be `off` by so much: 0 up to the first limit, 1 from the second on.
+
+    >>> counted(np.array([-20.0, 5.0, 80.0]), (10.0, 30.0)).tolist()
+    [0.5, 0.0, 1.0]
+    """
+    free, whole = limits
+    return np.clip((np.abs(np.asarray(off, dtype=np.float64)) - free) / (whole - free), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -280,7 +288,7 @@ PROBE = Probe(
     unit="share of the view that is not what it was (pose or content, the larger)",
     worst=1.0,
     null="freeze",
-    strengths=(5.0, 10.0, 25.0, 45.0, 90.0),
+    strengths=(5.0, 15.0, 25.0, 45.0, 90.0),
     strength_unit="degrees by which the hue of one landmark has turned when it is seen again",
     tags=("iid", "ood-speed", "ood-size", "ood-count", "ood-composition", "control"),
     horizon_s=2.1,

@@ -14,7 +14,7 @@ from wmeval.trial import prepare
 from wmeval.truth import Truth
 from wmeval.world import actions, exact_tracks, frame_split, render, repaint, resume, simulate
 from wmeval_probes.physics.excursion import excursion
-from wmeval_probes.physics.revisit import FEWEST, HUE_DEG, PROBE, stay, unseen_s
+from wmeval_probes.physics.revisit import FEWEST, GROWTH, HUE, PROBE, SHIFT, counted, stay, unseen_s
 
 VIEW = View()
 
@@ -79,7 +79,7 @@ def test_another_pose_is_no_other_content(truth: Truth, exact: Tracks) -> None:
         moved = replace(exact, pixel=exact.pixel + np.where(after[:, None, None], shift, 0.0))
         told = PROBE.measure(moved, truth)
         assert told.evidence["content error"] == pytest.approx(0.0, abs=5e-4)
-        assert told.evidence["pose error"] == pytest.approx(np.hypot(*shift) / size, abs=5e-4)
+        assert told.evidence["pose error"] == pytest.approx(counted(np.hypot(*shift) / size, SHIFT), abs=5e-4)
         assert told.error == told.evidence["pose error"]
         metres = np.hypot(*shift) / (truth.scene.camera.focal_px(VIEW) / 14)
         assert told.implied["returns to within m"][0] == pytest.approx(metres, abs=5e-4)
@@ -93,7 +93,7 @@ def test_another_place_of_one_landmark_is_content(truth: Truth, exact: Tracks) -
         pixel[after, 0, 0] += share * radii[0]
         told = PROBE.measure(replace(exact, pixel=pixel), truth)
         assert told.evidence["pose error"] == pytest.approx(0.0, abs=5e-4)
-        assert told.error == pytest.approx(min(1.0, share) / n, abs=5e-4)
+        assert told.error == pytest.approx(counted(share, SHIFT) / n, abs=5e-4)
 
 
 def test_another_hue_or_size_of_one_landmark_is_content(truth: Truth, exact: Tracks) -> None:
@@ -102,11 +102,11 @@ def test_another_hue_or_size_of_one_landmark_is_content(truth: Truth, exact: Tra
         hue = exact.colour.copy()
         hue[after, 0] += turn
         told = PROBE.measure(replace(exact, colour=hue), truth)
-        assert told.error == pytest.approx(min(1.0, abs(turn) / HUE_DEG) / n, abs=5e-4)
+        assert told.error == pytest.approx(counted(turn, HUE) / n, abs=5e-4)
     area = exact.area.copy()
     area[after, 1] *= 1.5
     told = PROBE.measure(replace(exact, area=area), truth)
-    assert told.error == pytest.approx(np.log(1.5) / np.log(2) / n, abs=5e-4)
+    assert told.error == pytest.approx(counted(np.log(1.5), GROWTH) / n, abs=5e-4)
     assert told.evidence["area ratio"][truth.names[1]] == pytest.approx(1.5, abs=1e-3)
 
 
@@ -158,7 +158,7 @@ def test_a_video_that_stays_away_is_the_worst(truth: Truth) -> None:
 def test_violation_has_the_stated_strength(truth: Truth, strength: float) -> None:
     broken = PROBE.violate(truth, strength, np.random.default_rng(0))
     told = PROBE.measure(exact_tracks(broken, VIEW), truth)
-    assert told.error == pytest.approx(min(1.0, strength / HUE_DEG) / len(truth.names), abs=5e-4)
+    assert told.error == pytest.approx(counted(strength, HUE) / len(truth.names), abs=5e-4)
     shown = frame_split(truth.scene, VIEW)[0]
     assert np.array_equal(render(broken, VIEW, shown).frames, render(truth, VIEW, shown).frames)
 
@@ -186,7 +186,7 @@ def test_what_must_be_seen_is_seen_in_pictures(how: str) -> None:
         clean = trial.reference("oracle").error
         told = trial.judge({"main": np.concatenate(frames)})
         assert told.event == 1.0
-        assert told.error > clean + 0.5 * 25 / HUE_DEG / len(scene.moving)
+        assert told.error > clean + 0.5 * counted(25, HUE) / len(scene.moving)
 
 
 def test_twins_are_the_same_picture_while_unseen() -> None:
