@@ -23,10 +23,10 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 TALL, TALLER = (0.37, 0.45), (0.5, 0.56)  # m, half the height
 THICK = (0.18, 0.21)  # of the height
-GAP = (0.34, 0.48)  # of the height, from face to face: wide enough for the first to stand tipped
+GAP = (0.4, 0.5)  # of the height, from face to face: wide enough for the first to stand tipped
 TOO_WIDE = 1.25  # of the height
 GRAVITY = (4.0, 9.8)  # m/s2
-TIP, TURN = (0.24, 0.28), (0.2, 0.6)  # rad and rad/s of the first domino at the start; it balances at 0.2 rad
+TIP, TURN = (0.24, 0.28), (0.4, 0.7)  # rad and rad/s of the first domino at the start; it balances at 0.2 rad
 FALLS = 0.3  # half heights that the centre of a domino has moved when it counts as falling
 STOOD = 0.05  # half heights: what moves less than that in truth stands
 STEP_S = 0.37  # from one domino to the next at 4 m/s2 and half a height of 0.42 m, at most
@@ -59,7 +59,7 @@ def _row(rng: np.random.Generator, tag: str) -> dict[str, Scene] | None:
     lasts = cut + STEP_S * float(np.sqrt(h / 0.42 * 4.0 / g)) * (n - 1) + AFTER_S
     lasts = float(np.ceil(lasts * 10) / 10)
     length = (n - 2) * step + wide + 2 * h + 2 * t + 2 * EDGE
-    if length > RIGHT - LEFT or hits < 0.35 or cut > 1.2 or lasts - cut > PROBE.horizon_s:
+    if length > RIGHT - LEFT or hits < 0.3 or cut > 1.2 or lasts - cut > PROBE.horizon_s:
         return None
     start = LEFT + EDGE + t + (RIGHT - LEFT - length) * float(rng.random())
     names, value = hues(rng, n), float(rng.uniform(0.7, 0.95))
