@@ -25,6 +25,7 @@ from wmeval_probes.physics.draw import (
     solid,
     stage,
 )
+from wmeval_probes.physics.hidden_wall import twin
 
 Floats = NDArray[np.float64]
 SPEEDS, FAST = (0.8, 2.0), (2.4, 3.4)  # m/s at contact; below 0.03 radii in a physics step
@@ -41,7 +42,7 @@ def case(rng: np.random.Generator, tag: str) -> Case:
     """Return one body on its way to a wall, to the floor or to another body.
 
     The first body of the scene is the one that moves and the second is what it meets. How far it bounces
-    is hidden, so only the meeting is asked about.
+    is hidden, so only the meeting is asked about. Tag "control" ends before they meet.
     """
     draw = {"wall": _wall, "floor": _floor, "pair": _pair}[str(rng.choice(["wall", "floor", "pair"]))]
     while (drawn := draw(rng, tag)) is None:
@@ -51,10 +52,11 @@ def case(rng: np.random.Generator, tag: str) -> Case:
 
 def _scene(bodies: tuple[Body, ...], cut: float, meets: float, gravity: float, tag: str) -> Scene:
     """Return the scene of bodies that meet at `meets` [s]."""
+    ends = np.floor((meets - 0.1) * 10) if tag == "control" else np.ceil((meets + 0.6) * 10)
     return Scene(
         bodies=bodies,
         camera=side_camera(),
-        duration_s=float(np.ceil((meets + 0.6) * 10) / 10),
+        duration_s=float(ends / 10),
         cut_s=cut,
         needs_s=0.4,
         profile="impact",
@@ -65,10 +67,10 @@ def _scene(bodies: tuple[Body, ...], cut: float, meets: float, gravity: float, t
     )
 
 
-def _timing(rng: np.random.Generator) -> tuple[float, float]:
+def _timing(rng: np.random.Generator, tag: str) -> tuple[float, float]:
     """Return the cut and the time of contact [s], no nearer than three frames to the cut."""
     cut = round(float(rng.integers(4, 7)) / 10, 1)
-    return cut, cut + float(rng.uniform(0.32, 0.7))
+    return cut, cut + float(rng.uniform(*((0.7, 0.9) if tag == "control" else (0.32, 0.7))))
 
 
 def _speed(rng: np.random.Generator, tag: str) -> float:
@@ -84,7 +86,7 @@ def _stage(rng: np.random.Generator) -> tuple[Body, ...]:
 
 
 def _floor(rng: np.random.Generator, tag: str) -> Scene | None:
-    cut, meets = _timing(rng)
+    cut, meets = _timing(rng, tag)
     speed, g = _speed(rng, tag) + 0.6, float(rng.uniform(2.0, 9.81))
     size, (hue,) = radius(rng, tag), hues(rng, 1)
     vx, x = float(rng.uniform(-0.7, 0.7)), float(rng.uniform(LEFT, RIGHT))
@@ -102,7 +104,7 @@ def _floor(rng: np.random.Generator, tag: str) -> Scene | None:
 
 
 def _wall(rng: np.random.Generator, tag: str) -> Scene | None:
-    cut, meets = _timing(rng)
+    cut, meets = _timing(rng, tag)
     speed, size, (hue,) = _speed(rng, tag), radius(rng, tag), hues(rng, 1)
     side = int(rng.choice([-1, 1]))  # the wall's side, seen from the body
     more = {"restitution": _bounce(rng), "friction": 0.0, "velocity": (side * speed, 0.0, 0.0)}
@@ -124,7 +126,7 @@ def _wall(rng: np.random.Generator, tag: str) -> Scene | None:
 
 
 def _pair(rng: np.random.Generator, tag: str) -> Scene | None:
-    cut, meets = _timing(rng)
+    cut, meets = _timing(rng, tag)
     speed, (one, two) = _speed(rng, tag), hues(rng, 2)
     side = int(rng.choice([-1, 1]))
     size = radius(rng, tag)
@@ -292,13 +294,15 @@ PROBE = Probe(
     unit="depth / radius",
     worst=1.0,
     null="freeze",
-    strengths=(0.1, 0.25, 0.5, 0.75, 1.0),
+    strengths=(0.1, 0.3, 0.5, 0.75, 1.0),
     strength_unit="radii that the body ends inside what it meets",
-    tags=("iid", "ood-speed", "ood-size"),
+    tags=("iid", "ood-speed", "ood-size", "control"),
     horizon_s=1.3,
     case=case,
     event=event,
     measure=measure,
     violate=violate,
     summary="Bodies meet walls, the floor and each other; do they stay out of one another?",
+    must_see=0.3,
+    twin=twin,
 )

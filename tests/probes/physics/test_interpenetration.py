@@ -10,7 +10,7 @@ from wmeval.check import as_truth
 from wmeval.scene import Scene, ball, box, floor, side_camera, wall
 from wmeval.seeds import scene_rng
 from wmeval.truth import Truth
-from wmeval.world import exact_tracks, simulate
+from wmeval.world import exact_tracks, render, simulate
 from wmeval_probes.physics.interpenetration import DEAD_PX, PROBE, gaps
 
 PX = 14.0 / (32 / np.tan(np.deg2rad(side_camera().fov_deg) / 2))  # m a pixel at 64 px
@@ -174,3 +174,29 @@ def test_futures_of_the_context_all_pass() -> None:
             tracks = exact_tracks(as_truth(truth, future), View())
             verdicts.append(PROBE.judge({"main": tracks}, {"main": truth}))
     assert np.mean([v.error < 0.05 for v in verdicts]) >= 0.95
+
+
+def test_control_scenes_end_before_anything_is_met() -> None:
+    for i in range(8):
+        truth = simulate(drawn(i, "control"))
+        met = (truth.contacts.a == 0) & (truth.contacts.b == 1) | (truth.contacts.a == 1) & (
+            truth.contacts.b == 0
+        )
+        assert not met.any()
+
+
+def test_twins_are_the_same_behind_the_screen_and_differ_on_either_side() -> None:
+    assert PROBE.twin is not None
+    for i in range(6):
+        twin = PROBE.twin(scene_rng("dev", PROBE.key, "twin", i), "iid")
+        wall_truth, free_truth = simulate(twin.one), simulate(twin.two)
+        one, two = (render(t, View()).frames.astype(int) for t in (wall_truth, free_truth))
+        at = int(twin.splice_s * 10 + 1e-6)
+        assert np.array_equal(one[at], two[at])
+        apart = np.abs(one - two).max((1, 2, 3)) > 40
+        assert apart[:3].all()  # the wall is shown
+        assert apart[-3:].all()  # here and there
+        side = np.sign(twin.one.moving[0].velocity[0])
+        assert wall_truth.velocity[-1, 0, 0] * side < -1.0
+        assert free_truth.velocity[-1, 0, 0] * side > 1.0
+        assert np.abs(free_truth.position[-1, 0, 0]) < 2.2
