@@ -74,33 +74,35 @@ def components(rows: Singles, most: int, seed: int = 0) -> Components:
     return Components(mean, (basis * turn).astype(np.float32), np.sqrt(power[kept]))
 
 
-def ridge(rows: Floats, wanted: Floats, group: Ints, fit: NDArray[np.bool_]) -> Ridge:
-    """Return the ridge regression of `wanted` (N, M) on rows (N, K), fitted where `fit` (N,) is True.
+def ridge(rows: Floats, wanted: Floats, group: Ints, weight: Floats) -> Ridge:
+    """Return the ridge regression of `wanted` (N, M) on rows (N, K) that count with `weight` (N,) >= 0.
 
     The penalty is that of `PENALTIES` with the least squared error over folds of whole groups (N,). Rows
-    outside `fit` get residuals too, under the map that did not see their group.
+    without weight get residuals too, under the map that did not see their group.
     """
-    unit = float(np.var(rows[fit], axis=0).max(initial=0.0)) * PENALTIES
+    used = weight > 0
+    unit = float(np.var(rows[used], axis=0).max(initial=0.0)) * PENALTIES
     fold = group % FOLDS
     guesses = np.full((len(PENALTIES), *wanted.shape), np.nan)
     for one in range(FOLDS):
-        use, out = fit & (fold != one), fold == one
+        use, out = used & (fold != one), fold == one
         if use.sum() < 2:
             continue
-        for k, (weights, bias) in enumerate(_path(rows[use], wanted[use], unit)):
+        for k, (weights, bias) in enumerate(_path(rows[use], wanted[use], weight[use], unit)):
             guesses[k, out] = rows[out] @ weights + bias
     missed = wanted - guesses
-    best = int(np.nanargmin([np.nanmean(m[fit] ** 2) for m in missed]))
-    (weights, bias), *_ = _path(rows[fit], wanted[fit], unit[best : best + 1])
+    best = int(np.nanargmin([np.nansum(weight[:, None] * m**2) for m in missed]))
+    (weights, bias), *_ = _path(rows[used], wanted[used], weight[used], unit[best : best + 1])
     return Ridge(weights, bias, missed[best])
 
 
-def _path(rows: Floats, wanted: Floats, penalties: Floats) -> list[tuple[Floats, Floats]]:
+def _path(rows: Floats, wanted: Floats, weight: Floats, penalties: Floats) -> list[tuple[Floats, Floats]]:
     """Return weights and bias for each penalty; the bias is not penalised."""
-    centre, level = rows.mean(axis=0), wanted.mean(axis=0)
+    share = weight / weight.sum()
+    centre, level = share @ rows, share @ wanted
     centred = rows - centre
-    power, turn = np.linalg.eigh(centred.T @ centred / len(rows))
-    reach = turn.T @ (centred.T @ (wanted - level) / len(rows))
+    power, turn = np.linalg.eigh((centred * share[:, None]).T @ centred)
+    reach = turn.T @ ((centred * share[:, None]).T @ (wanted - level))
     out = []
     for penalty in penalties:
         weights = turn @ (reach / (np.maximum(power, 0.0) + penalty)[:, None])

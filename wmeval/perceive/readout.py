@@ -28,7 +28,8 @@ Singles = NDArray[np.float32]
 SLOTS = tuple(sorted(HUES.values()))  # degrees
 COMPONENTS = 512  # at most
 SEEN = 0.25  # share of a silhouette in view from which a body counts as seen
-WHOLE = 0.9  # share from which its position is learnt: half a body pulls a linear map to its visible half
+WHOLE = 0.9  # share from which it is seen whole
+PART = 3.0  # power of the share with which a frame counts: half a body pulls a map to its visible half
 FEWEST_CLIPS = 10  # in which a hue must be seen whole, or its slot is never found
 REACH_DEG = 30.0  # from a slot's hue: beyond that a body belongs to no slot
 
@@ -177,13 +178,14 @@ def fit(latents: Sequence[Singles], truths: Sequence[Tracks]) -> Readout:
         seen[slot, -1] = shown[slot, -1] = -50.0  # never, unless something is learnt
         if len(np.unique(clip[whole])) < FEWEST_CLIPS:
             continue
-        found = ridge(scores, np.where(there[:, None], pixel[:, slot], 0.0), clip, whole)
+        weight = np.where(there, share[:, slot] ** PART, 0.0)
+        found = ridge(scores, np.where(there[:, None], pixel[:, slot], 0.0), clip, weight)
         place[slot] = _with_bias(found)
         part = there & ~whole
         sigma[slot, 0] = _spread(found.missed[whole])
         sigma[slot, 1] = np.maximum(sigma[slot, 0], _spread(found.missed[part]) if part.any() else 0.0)
         missed.append(np.linalg.norm(found.missed[whole], axis=1))
-        known = ridge(scores, np.where(there, area[:, slot], 0.0)[:, None], clip, there)
+        known = ridge(scores, np.where(there, area[:, slot], 0.0)[:, None], clip, there.astype(np.float64))
         sizes[slot] = _with_bias(known)[:, 0]
         even = scores / basis.spread
         for into, wanted in ((seen, there.astype(np.float64)), (shown, share[:, slot])):

@@ -6,8 +6,9 @@ mean is measured through the same encoder and the same readout: 1 is the model's
 tells what the dynamics lose, and neither what the encoder lost nor what a linear map cannot read.
 
 A probe can be asked this way only where its calibration passes through encoder and readout (`unfit`): the
-ceiling is at most a fifth of the null, as for pixels, and its strongest violation is told from the truth. An
-encoder that loses what a probe asks about makes the probe not applicable, and the numbers say so.
+ceiling is at most a fifth of the null, as for pixels, and the violation that it must see (the strongest,
+where none is stated) is told from the truth. An encoder that loses what a probe asks about makes the probe
+not applicable, and the numbers say so.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Ground:
     """What scores of one probe and tag stand on: the anchor through encoder and readout, and if it holds."""
 
     anchor: Anchor
-    auroc: float  # of the strongest violation
+    auroc: float  # of the violation that must be seen
     unfit: str  # why the probe cannot be asked this way, or nothing
     readout: Mapping[str, float]  # how good it is on clips that were left out
     rests_on: tuple[str, ...]  # digests of the readout's and the probe's code
@@ -236,9 +237,11 @@ def _ground(
 ) -> Ground:
     """Return a probe's calibration through the model's encoder and the readout, in perception's place."""
     look, code = eye(model, readout), tuple(rests_on("imagination", probe))
+    wanted = probe.must_see or max(probe.strengths)
+    asking = replace(probe, strengths=tuple(sorted({wanted, max(probe.strengths)})))
     base = Job("dev", tag, 0, view, tuple(dict.fromkeys((probe.null, "oracle"))))
     jobs = [replace(base, index=i) for i in range(SCENES)]
-    graded = replace(base, references=("oracle",), strengths=probe.strengths)
+    graded = replace(base, references=("oracle",), strengths=asking.strengths)
     jobs += [replace(graded, index=SCENES + i) for i in range(TESTED)]
     jobs += [replace(base, split="eval", index=i, references=REFERENCE_ROWS) for i in range(ROWS)]
     rows: list[Row] = []
@@ -249,10 +252,9 @@ def _ground(
                 progress(len(rows), len(jobs))
     except ProbeFault as fault:
         return Ground(Anchor(probe.key, tag, view, 0.0, 0.0, 0), 0.5, str(fault), readout.held_out, code)
-    made = summed(probe, tag, view, rows[:SCENES], rows[SCENES : SCENES + TESTED], rows[SCENES + TESTED :])
-    strongest = max(made.curve, key=lambda g: g.strength)
-    why = unfit(made.anchor, strongest.auroc)
-    return Ground(made.anchor, strongest.auroc, why, readout.held_out, code)
+    made = summed(asking, tag, view, rows[:SCENES], rows[SCENES : SCENES + TESTED], rows[SCENES + TESTED :])
+    apart = next(g.auroc for g in made.curve if g.strength == wanted)
+    return Ground(made.anchor, apart, unfit(made.anchor, apart), readout.held_out, code)
 
 
 def unfit(anchor: Anchor, auroc: float) -> str:
@@ -269,7 +271,7 @@ def unfit(anchor: Anchor, auroc: float) -> str:
         )
     if not auroc >= TOLD_APART:
         return (
-            f"{through} the strongest violation has AUROC {auroc:.2f} against the truth (null "
+            f"{through} the violation that must be seen has AUROC {auroc:.2f} against the truth (null "
             f"{anchor.null:.3g}, ceiling {anchor.ceiling:.3g}); applicable from {TOLD_APART:g}"
         )
     return ""

@@ -20,11 +20,11 @@ FARTHEST = 8.0  # in units of a token: a latent that runs away stops there
 class Dynamics:
     """The change of a token is `inputs @ step`; `noise` is its standard deviation on clips left out."""
 
-    step: Floats  # (45, 11)
-    noise: Floats  # (11,)
+    step: Floats  # (51, 13)
+    noise: Floats  # (13,)
 
     def next(self, past: Floats, action: Floats) -> Floats:
-        """Return the tokens (..., 6, 11) after `past` (..., 3, 6, 11), newest last, under actions (..., 12).
+        """Return the tokens (..., 6, 13) after `past` (..., 3, 6, 13), newest last, under actions (..., 12).
 
         A hue that is not in view stays out of view: nothing in it says where it would be.
         """
@@ -41,7 +41,7 @@ def there(tokens: Floats) -> NDArray[np.bool_]:
 
 
 def inputs(past: Floats, action: Floats) -> Floats:
-    """Return what the map is given (..., 6, 45).
+    """Return what the map is given (..., 6, 51).
 
     Which body an action pushes is not told, so it is shared evenly among those in view. Where a hue was not
     in view before, it is taken to have stood still.
@@ -56,13 +56,13 @@ def inputs(past: Floats, action: Floats) -> Floats:
 
 
 def history(tokens: Floats) -> Floats:
-    """Return the last three states (3, 6, 11) of tokens (T, 6, 11); before the first comes the first."""
+    """Return the last three states (3, 6, 13) of tokens (T, 6, 13); before the first comes the first."""
     first = np.repeat(tokens[:1], max(0, PAST - len(tokens)), axis=0)
     return np.concatenate([first, tokens[-PAST:]])
 
 
 def imagined(dynamics: Dynamics, tokens: Floats, actions: Floats) -> Floats:
-    """Return the tokens (n, 6, 11) that follow context tokens (T, 6, 11) under actions (n, 12)."""
+    """Return the tokens (n, 6, 13) that follow context tokens (T, 6, 13) under actions (n, 12)."""
     past, out = history(tokens), []
     for action in actions:
         after = dynamics.next(past, action)

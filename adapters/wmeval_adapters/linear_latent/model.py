@@ -19,7 +19,7 @@ class LinearLatent:
         self.dynamics = dynamics
 
     def encode(self, batch: list[Clip]) -> list[Prediction]:
-        """Return the tokens (T, 6, 11) of each clip."""
+        """Return the tokens (T, 6, 13) of each clip."""
         out = []
         for clip in batch:
             begun = time.perf_counter()
@@ -28,7 +28,7 @@ class LinearLatent:
         return out
 
     def imagine(self, batch: list[Observation], seeds: list[int]) -> list[Prediction]:
-        """Return the tokens (horizon, 6, 11) that follow each observation; seeds change nothing."""
+        """Return the tokens (horizon, 6, 13) that follow each observation; seeds change nothing."""
         out = []
         for seen in batch:
             begun = time.perf_counter()

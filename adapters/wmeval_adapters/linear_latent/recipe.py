@@ -80,7 +80,7 @@ def train(out: Path, options: Mapping[str, str]) -> None:
 
 
 def _encoded(out: Path, frames: NDArray[np.uint8], count: int, log: Callable[..., None]) -> Floats:
-    """Return the tokens (count, T, 6, 11) of clips; blocks on disk are read, others made and kept."""
+    """Return the tokens (count, T, 6, 13) of clips; blocks on disk are read, others made and kept."""
     kept = out / "tokens"
     kept.mkdir(exist_ok=True)
     blocks = []
@@ -104,7 +104,7 @@ def _encoded(out: Path, frames: NDArray[np.uint8], count: int, log: Callable[...
 
 
 def fit(seen: Floats, actions: Floats, held: Floats, held_actions: Floats) -> Dynamics:
-    """Return the map of tokens (n, T, 6, 11) and actions (n, T - 1, 12); held-out clips give its noise."""
+    """Return the map of tokens (n, T, 6, 13) and actions (n, T - 1, 12); held-out clips give its noise."""
     total, reach, size = np.zeros((INPUTS, INPUTS)), np.zeros((INPUTS, WIDTH)), 0
     for given, change in _lessons(seen, actions):
         total, reach, size = total + given.T @ given, reach + given.T @ change, size + len(given)

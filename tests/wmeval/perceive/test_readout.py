@@ -177,10 +177,10 @@ def test_ridge_without_noise_is_exact_and_left_out_rows_were_not_used():
     rng = np.random.default_rng(1)
     rows, group = rng.normal(size=(200, 5)), np.repeat(np.arange(20), 10)
     wanted = rows @ rng.normal(size=(5, 2)) + 3.0
-    found = ridge(rows, wanted, group, np.ones(200, bool))
+    found = ridge(rows, wanted, group, np.ones(200))
     assert np.allclose(rows @ found.weights + found.bias, wanted, atol=1e-6)
     noise = rng.normal(size=(200, 2))
-    blind = ridge(rng.normal(size=(200, 5)), noise, group, np.ones(200, bool))
+    blind = ridge(rng.normal(size=(200, 5)), noise, group, np.ones(200))
     assert np.mean(blind.missed**2) > 0.97 * np.mean((noise - noise.mean(0)) ** 2), (
         "nothing can be learnt there"
     )

@@ -133,7 +133,7 @@ def test_an_encoder_that_loses_the_bodies_makes_the_probe_not_applicable(small, 
 
 
 @pytest.mark.parametrize(
-    ("fault", "says"), [("nan", "NaN or infinite"), ("short", r"returned latents (2, 6, 11)")]
+    ("fault", "says"), [("nan", "NaN or infinite"), ("short", r"returned latents (2, 6, 13)")]
 )
 def test_imagined_latents_are_checked_like_frames(small, tmp_path, fault, says):
     out = tmp_path / "run"
