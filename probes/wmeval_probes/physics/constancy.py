@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +25,12 @@ from wmeval_probes.physics.draw import (
     solid,
     stage,
 )
+from wmeval_probes.physics.looks import HUE_UNIT, changed, reshaped, resized, turned
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 SPEEDS, FAST = (0.8, 1.4), (1.7, 2.3)  # m/s
-HIDDEN_S, BRIEFLY_S = (0.42, 0.9), (0.3, 0.5)
+HIDDEN_S, BRIEFLY_S = (0.42, 0.9), (0.3, 0.5)  # s that the largest body is hidden
 SHOWN_S, AFTER_S, SHORT_S = 0.5, 0.6, 0.4  # s in full view before and after; short where room is scarce
 SMALL = (0.22, 0.28)  # m, radii of bodies that pass two at a time
 SCREEN_Y = -1.0  # m, in front of all bodies
@@ -39,9 +39,7 @@ MARGIN = 0.14  # m, two pixels by which the screen of a twin is larger than the 
 CLEAR = 0.12  # m beyond the screen from which a body is in full view
 MOVED = 0.35  # share of the way after the cut from which a body in plain view has moved
 ENOUGH = 0.5  # of the frames in which truth shows a body beyond its line; a late body is not a changed one
-FULL = 2.0  # frames: fewer in full view before the cut give nothing to compare with
-HUE_UNIT = 125.0  # degrees that count as much as a change of area by 100 %
-ROUND = float(np.sqrt(np.pi) / 2)  # half the side of the square that is as large as a circle of radius 1
+FULL = 2  # frames in full view before the cut: with fewer there is nothing to compare with
 
 
 def case(rng: np.random.Generator, tag: str) -> Case:
@@ -228,7 +226,7 @@ def violate(truth: Truth, strength: float, rng: np.random.Generator) -> Truth:
     body = scene.moving[slot]
     kind = str(rng.choice(["size", "hue", "shape"]))
     sign = int(rng.choice([-1, 1]))
-    new = {"size": _resized, "hue": _turned, "shape": _reshaped}[kind](body, strength, sign)
+    new = {"size": resized, "hue": turned, "shape": reshaped}[kind](body, strength, sign)
     return changed(truth, slot, new, _when(truth, slot))
 
 
@@ -240,45 +238,6 @@ def _when(truth: Truth, slot: int) -> float:
     times = truth.times[::8]
     dark = times[(visibility(truth, times)[:, slot] <= 0) & (times >= scene.cut_s)]
     return float(dark[len(dark) // 2]) if len(dark) else scene.cut_s + 1 / truth.clock_hz
-
-
-def changed(truth: Truth, slot: int, new: Body, at_s: float) -> Truth:
-    """Return the truth in which a body looks like `new` from a time on; what stands stays on the floor."""
-    from wmeval.world import repaint
-
-    body = truth.scene.moving[slot]
-    position = truth.position.copy()
-    if truth.scene.profile == "rest":
-        position[truth.times >= at_s - 1e-9, slot, 2] += half_height(new) - half_height(body)
-    return repaint(replace(truth, position=position), at_s, new)
-
-
-def _resized(body: Body, strength: float, sign: int) -> Body:
-    grown = (1 + strength) ** (sign / 2)
-    return replace(body, size=tuple(s * grown for s in body.size))
-
-
-def _turned(body: Body, strength: float, sign: int) -> Body:
-    return replace(body, hue=((body.hue or 0.0) + sign * strength * HUE_UNIT) % 360.0)
-
-
-def _reshaped(body: Body, strength: float, sign: int) -> Body:
-    """Return a box as large in the picture, of whose outline a share `strength` lies elsewhere."""
-    moved = min(strength, 0.5)
-    if body.shape == "box":
-        stretch = (1 - moved) ** -sign
-        return replace(body, size=(body.size[0] * stretch, body.size[1], body.size[2] / stretch))
-    side, stretch = body.size[0] * ROUND, _stretch(round(moved, 3)) ** sign
-    return replace(body, shape="box", size=(side * stretch, body.size[0], side / stretch))
-
-
-@cache
-def _stretch(moved: float) -> float:
-    """Return the stretch of a square of which a share `moved` lies outside a circle of equal area."""
-    u = (np.arange(200) + 0.5) / 200
-    stretches = np.linspace(1.0, 4.0, 301)
-    outside = [float(np.mean((ROUND * s * u[:, None]) ** 2 + (ROUND / s * u) ** 2 > 1)) for s in stretches]
-    return float(np.interp(moved, outside, stretches))
 
 
 def twin(rng: np.random.Generator, tag: str) -> Twin:
@@ -295,7 +254,7 @@ def _twin(rng: np.random.Generator, tag: str) -> Twin | None:
     body = one.moving[0]
     kind = str(rng.choice(["size", "hue", "shape"]))
     strength = {"size": 0.6, "hue": 60 / HUE_UNIT * int(rng.integers(1, 4)), "shape": 0.3}[kind]
-    new = {"size": _resized, "hue": _turned, "shape": _reshaped}[kind](body, strength, -1)
+    new = {"size": resized, "hue": turned, "shape": reshaped}[kind](body, strength, -1)
     new = replace(new, position=(body.position[0], 0.0, half_height(new)))
     bodies = tuple(new if b is body else b for b in one.bodies)
     two = replace(one, bodies=bodies, caption=caption(bodies))

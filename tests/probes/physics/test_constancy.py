@@ -11,15 +11,8 @@ from wmeval.scene import Scene, ball, box
 from wmeval.seeds import scene_rng
 from wmeval.truth import Truth
 from wmeval.world import exact_tracks, render, simulate
-from wmeval_probes.physics.constancy import (
-    HUE_UNIT,
-    PROBE,
-    _reshaped,
-    _resized,
-    _turned,
-    beyond,
-    changed,
-)
+from wmeval_probes.physics.constancy import PROBE, beyond
+from wmeval_probes.physics.looks import HUE_UNIT, changed, reshaped, resized, turned
 
 VIEW = View()
 
@@ -116,7 +109,7 @@ def test_a_new_shape_has_the_old_area_and_the_stated_share_elsewhere(moved: floa
         ball("a", radius=0.3, position=(0, 0, 1), hue="red"),
         box("b", half=(0.25, 0.3, 0.3), position=(0, 0, 1), hue="red"),
     ):
-        new = _reshaped(body, moved, 1)
+        new = reshaped(body, moved, 1)
         inside = (np.abs(points) < np.array(new.size)[[0, 2]]).all(1)
         old = (
             np.linalg.norm(points, axis=1) < 0.3
@@ -130,13 +123,13 @@ def test_a_new_shape_has_the_old_area_and_the_stated_share_elsewhere(moved: floa
 def test_a_violation_shows_the_stated_size_and_hue(truth: Truth) -> None:
     body = truth.scene.moving[0]
     for sign in (-1, 1):
-        grown = exact_tracks(changed(truth, 0, _resized(body, 0.5, sign), truth.scene.cut_s), VIEW)
+        grown = exact_tracks(changed(truth, 0, resized(body, 0.5, sign), truth.scene.cut_s), VIEW)
         ratio = grown.area[-1, 0] / grown.area[0, 0]
         assert ratio == pytest.approx(1.5**sign, rel=1e-4)
-        lowest = grown.position[-1, 0, 2] - _resized(body, 0.5, sign).size[-1]
+        lowest = grown.position[-1, 0, 2] - resized(body, 0.5, sign).size[-1]
         assert lowest == pytest.approx(0.0, abs=2e-3)  # it still stands on the floor
-        turned = exact_tracks(changed(truth, 0, _turned(body, 0.2, sign), truth.scene.cut_s), VIEW)
-        assert (turned.colour[-1, 0] - turned.colour[0, 0] + 180) % 360 - 180 == pytest.approx(sign * 25)
+        tinted = exact_tracks(changed(truth, 0, turned(body, 0.2, sign), truth.scene.cut_s), VIEW)
+        assert (tinted.colour[-1, 0] - tinted.colour[0, 0] + 180) % 360 - 180 == pytest.approx(sign * 25)
 
 
 def test_a_violation_happens_out_of_sight(truth: Truth) -> None:
