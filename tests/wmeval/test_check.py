@@ -1,5 +1,6 @@
 """The check of probes: ours pass, and each fault that a probe can have is refused with its sentence."""
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -9,10 +10,12 @@ import pytest
 
 from wmeval import check, check_cases
 from wmeval.calibration import Job
+from wmeval.camera import View
 from wmeval.check import check_probe
-from wmeval.errors import UsageError
-from wmeval.probe import Measurement, Probe
+from wmeval.errors import ProbeFault, UsageError
+from wmeval.probe import Measurement, Probe, Twin
 from wmeval.registry import load_probe
+from wmeval.scene import Scene, ball, side_camera
 from wmeval_probes.physics.gravity import PROBE
 
 Errors = dict[str, float]
@@ -31,11 +34,17 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Errors], None]:
                 **dict.fromkeys(check.LAZY, 1.0),
                 **{f"{s:g}": s for s in probe.strengths},
             }
-            told = base | errors
-            return [{k: (v * rng.uniform(0.9, 1.0), 1.0, 1.0) for k, v in told.items()} for _ in jobs]
+            told = base | {k: v for k, v in errors.items() if k not in ("others", "control")}
+            made = []
+            for job in jobs:
+                group = "control" if job.tag == "control" else "others" if job.index >= 20 else "oracle"
+                here = told | {"oracle": errors.get(group, told["oracle"])}
+                made.append({k: (v * rng.uniform(0.9, 1.0), 1.0, 1.0) for k, v in here.items()})
+            return made
 
         monkeypatch.setattr(check, "run_jobs", rows)
         monkeypatch.setattr(check_cases, "CLOSE", 3)
+        monkeypatch.setattr(check, "FUTURES", 4)
         monkeypatch.setattr(check, "_seconds", lambda *_: dict.fromkeys(SPENT, 0.01))
 
     return answer
@@ -60,6 +69,10 @@ def test_a_good_probe_passes(answering: Callable[[Errors], None]) -> None:
         ({"blur": 0.9}, "blur", "may have 0.05 at most"),
         ({"oracle": 0.4}, "ceiling", "a fifth of the null"),
         ({f"{s:g}": 0.0 for s in PROBE.strengths}, "violations are seen", "make `violate` stronger"),
+        ({"0.25": 0.01}, "what must be seen", "choose scenes in which it shows more"),
+        ({"0.5": 0.0}, "stronger is seen more", "more is seen less: 1.00 at 0.05 and 0.00 at 0.5"),
+        ({"others": 0.03}, "false alarms", "10 of 10 clean truths raise an alarm"),
+        ({"control": 0.9}, "control scenes", "nothing is wrong in them, so let `measure` say so"),
     ],
 )
 def test_what_the_instrument_cannot_tell_apart_is_refused(
@@ -115,6 +128,39 @@ def test_grading_what_the_context_leaves_open_is_refused(answering: Callable[[Er
     found = check_probe(replace(PROBE, measure=measure), 20)
     assert wrong(found) == ["what the context leaves open"]
     assert "or do not grade it" in found.verdict
+
+
+def test_few_alarms_are_chance_and_many_are_not() -> None:
+    clean = np.linspace(0, 1, 20)
+    assert check._alarms("false alarms", "clean truths", clean, 0.85).ok  # 3 of 20
+    assert not check._alarms("false alarms", "clean truths", clean, 0.70).ok  # 6 of 20
+    assert not check._alarms("false alarms", "clean truths", np.linspace(0, 1, 1000), 0.9).ok
+
+
+def test_twins_are_made_and_one_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_cases, "CLOSE", 2)
+
+    def scene(velocity: float) -> Scene:
+        body = ball("a", radius=0.3, position=(0.0, 0.0, 1.0), hue="red", velocity=(velocity, 0.0, 0.0))
+        return Scene((body,), side_camera(), 1.0, 0.4, 0.4, "flight", gravity=0.0)
+
+    def twin(rng: np.random.Generator, tag: str) -> Twin:
+        return Twin("reversal", scene(1.0 + rng.random()), scene(1.0), 0.5, (0.3, 0.9))
+
+    ok, says = check._twins(replace(PROBE, twin=twin), "iid", View())
+    assert ok
+    assert "2 twins (reversal) are exact" in says
+
+    def apart(rng: np.random.Generator, tag: str) -> Twin:
+        return Twin("swap", scene(1.0 + rng.random()), scene(-1.0), 0.5, (0.6, 0.9))
+
+    with pytest.raises(ProbeFault, match=r"`twin` on twin 0 \(dev, iid\): at the splice .* pixels differ"):
+        check._twins(replace(PROBE, twin=apart), "iid", View())
+
+
+def test_a_fault_comes_back_whole_from_another_process() -> None:
+    told = ProbeFault("mine.py:3", "measure", "returned None").on("case 2 (dev, iid)")
+    assert str(pickle.loads(pickle.dumps(told))) == str(told)
 
 
 def test_too_few_scenes() -> None:
