@@ -23,6 +23,7 @@ LAYERS = [
         "calibration",
         "check",
         "check_adapter",
+        "check_latents",
         "check_cases",
         "doctor",
         "run",

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wmeval import registry
+from wmeval import check_latents, registry
+from wmeval.check_latents import SEEDS
 from wmeval.errors import UsageError, WmevalError
 from wmeval.model import (
     ACTION_DIM,
@@ -41,7 +42,6 @@ from wmeval.references import Reference
 
 TOLERANCE = 1.0  # grey levels of 255, mean over one step: batched arithmetic may round differently
 AHEAD = 4  # frames asked for
-SEEDS = (11, 2**63 + 5)  # the full 64 bits are used
 PROTOCOLS: Mapping[str, type] = {
     "generates": Generates, "steps": Steps, "scores": Scores, "encodes": Encodes, "imagines": Imagines,
     "reconstructs": Reconstructs, "infers-actions": InfersActions, "predicts-reward": PredictsReward,
@@ -101,9 +101,12 @@ def findings(model: WorldModel, fresh: Callable[[], str] | None = None) -> Itera
     if "reconstructs" in can and isinstance(model, Reconstructs):
         yield _found("reconstruction", lambda: _reconstruction(model))
     if "encodes" in can and isinstance(model, Encodes):
-        yield _found("latents", lambda: _latents(model))
+        yield _found("latents", lambda: check_latents.encoded(model, clips(card)))
     if "imagines" in can and isinstance(model, Imagines):
-        yield _found("imagined latents", lambda: _imagined(model))
+        yield _found(
+            "imagined latents", lambda: check_latents.imagined(model, observations(card), clips(card))
+        )
+        yield _found("causal imagination", lambda: check_latents.causal(model, *observations(card, 1)))
 
 
 def observations(card: Card, count: int = 2, ahead: int = AHEAD) -> list[Observation]:
@@ -352,24 +355,6 @@ def _reconstruction(model: Reconstructs) -> str:
     for clip, told in zip(clips(model.card), model.reconstruct(clips(model.card)), strict=True):
         if told.frames is None or told.frames.shape != clip.frames.shape or told.frames.dtype != np.uint8:
             return f"a reconstruction has shape {_shape(told.frames)}; expected uint8 {clip.frames.shape}"
-    return ""
-
-
-def _latents(model: Encodes) -> str:
-    return _latent_shapes(
-        [p.latents for p in model.encode(clips(model.card))], len(clips(model.card)[0].frames)
-    )
-
-
-def _imagined(model: Imagines) -> str:
-    batch = observations(model.card)
-    return _latent_shapes([p.latents for p in model.imagine(batch, list(SEEDS))], batch[0].horizon)
-
-
-def _latent_shapes(latents: list[Any], frames: int) -> str:
-    for one in latents:
-        if one is None or np.ndim(one) != 3 or len(one) != frames or not np.isfinite(one).all():
-            return f"latents have shape {_shape(one)}; expected finite ({frames}, tokens, D)"
     return ""
 
 
