@@ -84,6 +84,10 @@ class Probe:
     must_see: float | None = None
     twin: Callable[[np.random.Generator, str], Twin] | None = None
 
+    def __post_init__(self) -> None:
+        if wrong := promises.malformed(self):
+            raise ValueError(f"the probe {self.name!r} {wrong}")
+
     @property
     def key(self) -> str:
         """Name and version: "gravity@0.1"."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from wmeval.caption import caption
 from wmeval.errors import EnvironmentFault, ProbeFault, WmevalError
+from wmeval.registry import REFERENCE_NAMES
 from wmeval.scene import Case, Scene
 from wmeval.tracks import Floats, Tracks
 from wmeval.truth import Truth
@@ -37,6 +38,21 @@ OUTCOMES = re.compile(
     r"|passes (through|behind)|breaks?|outcome|result)\b",
     re.IGNORECASE,
 )
+
+
+def malformed(probe: Probe) -> str:
+    """Return in words which field of a probe cannot be, or nothing."""
+    if probe.null not in REFERENCE_NAMES:
+        return f"has the null {probe.null!r}; expected one of {', '.join(REFERENCE_NAMES)}"
+    if not probe.worst > 0:
+        return f"has a worst error of {probe.worst}; expected a number above 0"
+    if not probe.horizon_s > 0:
+        return f"has a horizon of {probe.horizon_s} s; expected a time above 0"
+    if not probe.strengths or min(probe.strengths) <= 0:
+        return f"has the strengths {probe.strengths}; expected one or more numbers above 0 (0 is the truth)"
+    if not probe.tags or isinstance(probe.tags, str):
+        return f"has the tags {probe.tags!r}; expected one or more names, as in tags=('iid',)"
+    return ""
 
 
 def drawn(probe: Probe, rng: np.random.Generator, tag: str) -> Case:

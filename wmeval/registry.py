@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -320,5 +321,7 @@ def _module(path: Path, changed_ns: int) -> Any:
         raise
     except Exception as fault:
         sys.modules.pop(name, None)
-        raise UsageError(f"{path} cannot be imported: {type(fault).__name__}: {fault}") from fault
+        steps = traceback.extract_tb(fault.__traceback__)
+        line = next((f":{s.lineno}" for s in reversed(steps) if s.filename == str(path)), "")
+        raise UsageError(f"{path}{line} cannot be imported: {type(fault).__name__}: {fault}") from fault
     return module

@@ -140,6 +140,29 @@ def test_a_run_loses_no_more_than_it_must(name, place, capsys):
     assert len(list((place / out).glob("report.html"))) == 1
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes", "says"),
+    [
+        ('null="freeze"', 'null="frozen"', "has the null 'frozen'; expected one of oracle, freeze,"),
+        ("worst=2.0", "worst=0.0", "has a worst error of 0.0"),
+        ("strengths=(0.002, 0.005, 0.01, 0.05, 0.2)", "strengths=()", "has the strengths ()"),
+        ('tags=("iid",)', 'tags="iid"', "has the tags 'iid'"),
+        ("horizon_s=0.9", "horizon_s=0", "has a horizon of 0 s"),
+        ("from wmeval.world import resume", "from wmeval.world import resum", "ImportError"),
+        ("def case(", "def case", "SyntaxError"),
+    ],
+)
+def test_a_file_that_holds_no_probe_is_one_sentence(was, becomes, says, place, capsys):
+    sound = (place / "sound.py").read_text()
+    assert was in sound
+    (place / "odd.py").write_text(sound.replace(was, becomes))
+    for command in (["check", "probe", "./odd.py"], ["run", "--model", "oracle", "--probe", "./odd.py"]):
+        assert main(command) == 2
+        (line,) = [s for s in capsys.readouterr().err.splitlines() if s.startswith("wmeval: ")]
+        assert re.search(r"odd\.py(:\d+)? cannot be imported: ", line)
+        assert says in line
+
+
 def records(folder):
     """Return the measured records of a run that hold a detail, as text."""
     return [t for p in (folder / "units").rglob("*.json") if '"measure"' in (t := p.read_text())]
