@@ -53,7 +53,9 @@ _CODE: Mapping[Instrument, tuple[str, ...]] = {
     "surprise": ("wmeval.twins", "wmeval.measure.surprise", "wmeval.measure.cues", "wmeval.run.surprise"),
 }  # fmt: skip
 
-_READOUT = ("wmeval.perceive.readout", "wmeval.perceive.linear", "wmeval.run.readouts")
+_READOUT = (
+    "wmeval.perceive.readout", "wmeval.perceive.linear", "wmeval.run.readouts", "wmeval.run.grounds",
+)  # fmt: skip
 
 
 class Generating(Protocol):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wmeval.cli.main import main
-from wmeval.run import Run, readouts
+from wmeval.run import Run, grounds, readouts
 from wmeval.run import imagination as imagined
 
 SPLIT = '''
@@ -72,7 +72,7 @@ def small(kit, monkeypatch):
     monkeypatch.setattr(readouts, "SPLIT", str(kit / "hang.py"))
     monkeypatch.setattr(readouts, "CLIPS", 72)
     for name, count in (("SCENES", 20), ("TESTED", 6), ("ROWS", 8)):
-        monkeypatch.setattr(imagined, name, count)
+        monkeypatch.setattr(grounds, name, count)
     return kit
 
 
