@@ -20,6 +20,7 @@ from wmeval.errors import ProbeFault, UsageError
 from wmeval.model import ActionSpace, Card
 from wmeval.probe import Probe
 from wmeval.run.code import defined_in, file_digest, source_digest
+from wmeval.run.drawn import Names, remembered
 from wmeval.run.instruments import CONTROL, CONTROLLED, code, lacking, rests_on
 from wmeval.run.request import Request
 from wmeval.scene import Case, Scene
@@ -192,20 +193,25 @@ def _asked(a: _Asked) -> tuple[list[Unit], list[Mapping[str, str]]]:
             na.append(a.na("the probe draws no control scenes", CONTROL))
     for tag, count in counts.items():
         try:
-            made = _cases(a, tag, min(count, a.request.limit or count))
+            made = _names(a, tag, min(count, a.request.limit or count))
         except ProbeFault as fault:
             na.append({**a.na(str(fault), tag), "fault": "probe"})
             continue
         if isinstance(made, str):
-            na.append(a.na(made))
+            na.append(a.na(made, tag if units else ""))
             break
         for replicate in range(a.request.replicates if a.instrument != "surprise" else 1):
             units += _blocks(a, tag, made, replicate)
     return units, na
 
 
-def _cases(a: _Asked, tag: str, count: int) -> list[str] | str:
-    """Return the ids of the cases, or in words why they cannot be asked of this model."""
+def _names(a: _Asked, tag: str, count: int) -> Names:
+    """Return the ids of the cases, or in words why they cannot be asked of this model; drawn once."""
+    of = [a.instrument, tag, count, asdict(a.view), list(a.card.context), a.card.horizon, a.probe.horizon_s]
+    return remembered(a.probe, [a.given, *of, a.probe.must_see], lambda: _cases(a, tag, count))
+
+
+def _cases(a: _Asked, tag: str, count: int) -> Names:
     if a.instrument == "surprise":
         from wmeval.twins import question, unaskable
 

@@ -226,7 +226,8 @@ def _judged(
         "surprise": plain({
             **told,
             "localised": peaks,
-            "window_share": float(np.mean([(a["window"][1] - a["window"][0]) / a["shown"] for a in arms])),
+            # a peak can only lie where the clips differ, so chance is the window's share of those frames
+            "window_share": min(1.0, (end - start) / max(1, arms[0]["shown"] - longest)),
             "before": before if np.isfinite(before) else "undefined on one of the two",
             "pair": pair,  # the possible and the impossible clip that start alike for longest
         }),
