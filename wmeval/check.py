@@ -210,9 +210,7 @@ def _alarms(name: str, of: str, errors: Sequence[float], ceiling: float) -> Find
     n, count = len(errors), int(np.sum(np.asarray(errors) > ceiling))
     tail = 1.0 - sum(math.comb(n, k) * ALARMS**k * (1 - ALARMS) ** (n - k) for k in range(count))
     ok = tail >= CHANCE
-    says = (
-        f"{count} of {n} {of} raise an alarm ({count / n:.2f}, median error {np.median(errors):.3g})"
-    )
+    says = f"{count} of {n} {of} raise an alarm ({count / n:.2f}, median error {np.median(errors):.3g})"
     mend = f", and {ALARMS} may: nothing is wrong in them, so let `measure` say so"
     return Finding(name, ok, says if ok else says + mend)
 
