@@ -93,8 +93,8 @@ def calibration(
 ) -> Calibration:
     """Return a probe's calibration at a tag and View.
 
-    `n` development scenes give null and ceiling, `tested` others (default: n / 2, at most 200) the detection
-    curve, and the first `cases` evaluation scenes the reference rows.
+    `n` development scenes give null and ceiling, `tested` others (default: n / 2, at most 200) the violated
+    ones of the detection curve, and the first `cases` evaluation scenes the reference rows.
 
     Raises:
         UsageError: the probe has no such tag, or n is too small for a 95th percentile.
@@ -129,7 +129,7 @@ def summed(
     ceiling = float(np.quantile(oracle, 0.95))
     threshold = max(ceiling, float(np.quantile(oracle, QUIET)))
     anchor = Anchor(probe.key, tag, view, null, ceiling, len(scenes), threshold=threshold)
-    clean = np.array([r["oracle"][0] for r in graded])
+    clean = np.array([r["oracle"][0] for r in (*scenes, *graded)])
     curve = []
     for strength in probe.strengths:
         broken = np.array([r[f"{strength:g}"][0] for r in graded])

@@ -40,7 +40,7 @@ def test_null_ceiling_and_curve_are_what_numpy_and_scipy_say() -> None:
     told = summed(PROBE, "iid", View(), scenes, graded, evaluated)
     assert told.anchor.null == pytest.approx(np.mean([r["freeze"][0] for r in scenes]))
     assert told.anchor.ceiling == pytest.approx(np.quantile([r["oracle"][0] for r in scenes], 0.95))
-    clean = [r["oracle"][0] for r in graded]
+    clean = [r["oracle"][0] for r in (*scenes, *graded)]
     errors = [r["oracle"][0] for r in scenes]
     threshold = np.quantile(errors, 0.975)
     assert told.anchor.alarm_above == pytest.approx(threshold)
