@@ -49,7 +49,8 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
     na = [dict(r) for r in plan.na]
     for key in dict.fromkeys((u.probe, u.instrument, u.tag) for u in plan.units):
         probe, instrument, tag = probes[key[0]], key[1], key[2]
-        if instrument == "rollout" and stored_anchor(suite, probe, anchor_tag(probe, tag), view) is None:
+        rolled = instrument == "rollout" and tag != CONTROL
+        if rolled and stored_anchor(suite, probe, tag, view) is None:
             tell(Progress("anchors", message=f"no stored anchor fits {probe.key} at this view; making one"))
         try:
             made = scoring(instrument)(probe, tag, groups[key], suite, view)
