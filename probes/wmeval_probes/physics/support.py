@@ -34,7 +34,7 @@ from wmeval_probes.physics.stacks import (
 Floats = NDArray[np.float64]
 MOVED_M, TILTED = 0.2, 0.35  # m, rad: from there a block falls
 OFF_S = 0.5  # s that a fall may be off before it is as bad as none
-DEAD, GONE = 0.4, 2.0  # of where a fall begins: what a block between others seems to move; it has fallen
+DEAD, GONE = 0.4, 1.5  # of where a fall begins: what a block between others seems to move; it has fallen
 SETTLED_S = 0.2  # after a fall has begun its blocks need no longer be found
 ENOUGH = 0.9  # of its frames in which a block must be found
 SCREEN_Y = -1.0  # m
@@ -233,7 +233,7 @@ def twin(rng: np.random.Generator, tag: str) -> Twin:
 PROBE = Probe(
     name="support",
     version="0.1",
-    unit="half seconds of a fall, or quarter metres of what stands",
+    unit="half seconds of a fall, or 0.3 m of what stands",
     worst=1.0,
     null="freeze",
     strengths=(0.1, 0.15, 0.2, 0.3, 0.6),
