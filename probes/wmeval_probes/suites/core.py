@@ -1,7 +1,5 @@
 """core@0.1: every concept, 64 cases each, as trained on and beyond; what a comparison of models rests on."""
 
-from importlib.resources import files
-
 from wmeval.suite import Suite
 from wmeval_probes.suites.quick import SUITE as QUICK
 
@@ -19,6 +17,6 @@ SUITE = Suite(
     tags=("iid", "ood-speed", "ood-size"),
     instruments=("rollout", "imagination", "surprise"),
     controls=16,
-    anchors=files("wmeval_probes.suites").joinpath("anchors-core"),
+    anchors=QUICK.anchors,
     summary="Every concept, by every instrument that the model allows; within the training split and beyond.",
 )  # fmt: skip

@@ -1,7 +1,5 @@
 """voe@0.1: violation of expectation; does a model that judges videos find the impossible one surprising?"""
 
-from importlib.resources import files
-
 from wmeval.suite import Suite
 from wmeval_probes.suites.core import SUITE as CORE
 
@@ -12,6 +10,6 @@ SUITE = Suite(
     metrics=(),
     cases=64,
     instruments=("surprise",),
-    anchors=files("wmeval_probes.suites").joinpath("anchors-core"),
+    anchors=CORE.anchors,
     summary="Possible against impossible clips, exactly matched wherever that can be; nothing is generated.",
 )
