@@ -36,16 +36,25 @@ def ask(organism: str, n: int, probes: list[str]) -> dict[str, Any]:
             "matrix", probes=probes, limit=n, out=Path(folder) / "run",
         )  # fmt: skip
         told = run.results
-    rows: dict[str, Any] = {}
-    for score in told["scores"]:
-        name = score["probe"].partition("@")[0]
-        rows[name] = {k: score[k] for k in ("skill", "lo", "hi", "error", "found", "n", "reason")}
-        rows[name]["implied"] = [
-            {k: i.get(k) for k in ("name", "value", "lo", "hi", "n")}
-            for i in told["implied"]
-            if i["probe"] == score["probe"]
-        ]
-    return rows
+        rows: dict[str, Any] = {}
+        for score in told["scores"]:
+            name = score["probe"].partition("@")[0]
+            rows[name] = {k: score[k] for k in ("skill", "lo", "hi", "error", "found", "n", "reason")}
+            rows[name]["ms_per_frame"] = _cost(run, score["probe"])
+            rows[name]["implied"] = [
+                {k: i.get(k) for k in ("name", "value", "lo", "hi", "n")}
+                for i in told["implied"]
+                if i["probe"] == score["probe"]
+            ]
+        return rows
+
+
+def _cost(run: wmeval.Run, probe: str) -> float:
+    """Return the milliseconds of one core that perceiving and measuring take for a predicted frame."""
+    records = [r for r in run.records() if r["probe"] == probe]
+    frames = sum(arm["asked"] for r in records for arm in r["arms"].values())
+    spent: float = sum(r["seconds"]["perceive"] + r["seconds"]["measure"] for r in records)
+    return 1000 * spent / frames
 
 
 def matrix(n: int, again: bool, only: list[str], probes: list[str]) -> None:
@@ -53,10 +62,10 @@ def matrix(n: int, again: bool, only: list[str], probes: list[str]) -> None:
     path = OUT / "matrix.json"
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"n": n, "rows": {}}
     for name in only or ["oracle", *ORGANISMS, *WEAKER]:
-        row = {} if again else kept["rows"].get(name, {})
+        row: dict[str, Any] = {} if again else kept["rows"].get(name, {})
         todo = [p for p in probes if p not in row]
         if todo:
-            kept["rows"][name] = row | ask(name, n, todo)
+            row = kept["rows"][name] = row | ask(name, n, todo)
             kept["n"] = n
             _write(path, kept)
         told = {p: r["skill"] if r["skill"] is None else round(r["skill"], 2) for p, r in row.items()}

@@ -46,6 +46,7 @@ def page(folder: Path, names: Sequence[str]) -> Path:
         *_cross(made, folder),
         *_organisms(rows, list(names), folder),
         *_implied(rows),
+        *_costs(rows.get("oracle", {})),
         *_audits(audited),
     ]
     target = folder.parent / "instruments.md"
@@ -220,6 +221,22 @@ def _implied(rows: Mapping[str, Row]) -> list[str]:
         "What a fault does to physical quantities, as the instrument reads them from the pictures.",
         "",
         *_table(("fault", "concept", "skill", "quantity", "value", "95 % interval"), told),
+    ]
+
+
+def _costs(row: Mapping[str, Row]) -> list[str]:
+    if not row:
+        return []
+    told = [[name, f"{cell['ms_per_frame']:.1f}"] for name, cell in row.items()]
+    mean = sum(cell["ms_per_frame"] for cell in row.values()) / len(row)
+    return [
+        "## What they cost",
+        "",
+        *_say(
+            f"Perceiving and measuring take {mean:.1f} ms of one core for a predicted frame, over all",
+            "concepts; by concept:",
+        ),
+        *_table(("concept", "ms a frame"), told),
     ]
 
 

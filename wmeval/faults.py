@@ -149,10 +149,8 @@ def bouncy(truth: Truth, restitution: float, rng: np.random.Generator) -> Truth:
 def slippery(truth: Truth, factor: float, rng: np.random.Generator) -> Truth:
     """Friction, also of rolling, is `factor` of the true one."""
     scene = truth.scene
-    weaker = tuple(
-        replace(b, friction=b.friction * float(np.sqrt(factor)), rolling=b.rolling * factor)
-        for b in scene.bodies
-    )
+    each = float(np.sqrt(factor))  # the engine multiplies what two bodies have, rolling with sliding too
+    weaker = tuple(replace(b, friction=b.friction * each, rolling=b.rolling * each) for b in scene.bodies)
     return resume(truth, _cut(truth), laws=replace(scene, bodies=weaker))
 
 
