@@ -54,7 +54,7 @@ def _cost(run: wmeval.Run, probe: str) -> float:
     records = [r for r in run.records() if r["probe"] == probe]
     frames = sum(arm["asked"] for r in records for arm in r["arms"].values())
     spent: float = sum(r["seconds"]["perceive"] + r["seconds"]["measure"] for r in records)
-    return 1000 * spent / frames
+    return 1000 * spent / float(frames)
 
 
 def matrix(n: int, again: bool, only: list[str], probes: list[str]) -> None:

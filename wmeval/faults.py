@@ -36,7 +36,7 @@ def no_collisions(truth: Truth, strength: float, rng: np.random.Generator) -> Tr
 
 
 def leaky_walls(truth: Truth, strength: float, rng: np.random.Generator) -> Truth:
-    """What a body newly meets it goes through: walls, floor, bodies. What carries it at the cut still does."""
+    """What a body newly meets it goes through: walls, floor, bodies. What carries it at the cut stays."""
     scene, cut = truth.scene, _cut(truth)
     recent = (truth.contacts.time > cut - 0.1) & (truth.contacts.time <= cut)
     names = [b.name for b in scene.bodies]

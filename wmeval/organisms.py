@@ -90,7 +90,7 @@ _ALL = (
     Organism("frictionless", "friction is weaker (factor)", 0.0, 0.6, faults.slippery),
     Organism("restless", "what is at rest moves off by itself (m/s)", 1.5, 0.3, faults.restless),
     Organism("late-reaction", "what is struck moves too late (s)", 0.5, 0.2, faults.late_reaction),
-    Organism("unstable-towers", "what stands on something falls (m/s)", 1.5, 0.3, faults.topple),
+    Organism("unstable-towers", "what stands on something falls (m/s)", 2.5, 0.3, faults.topple),
     Organism(
         "mean-of-futures",
         f"the mean picture of {FUTURES} futures that drift apart (m/s)",
