@@ -39,8 +39,8 @@ class Readout:
     """Linear maps from the latent of one time step to the six slots; NaN rows = this slot was never learnt.
 
     `sigma` holds the error [px] on held-out clips where a body is seen whole and where it is not.
-    `held_out` says how good it is: median position error [px] where whole, share of frames whose presence
-    is told rightly, and how many clips it was fitted on.
+    `fitted` says how good it is: median position error [px] where whole, on clips left out; the share of
+    frames whose presence is told rightly, on the clips it was fitted on; and how many clips those were.
     """
 
     shape: tuple[int, int]  # tokens, D
@@ -52,7 +52,7 @@ class Readout:
     seen: Floats  # (6, K + 1) logit
     share: Floats  # (6, K + 1) logit
     sigma: Floats  # (6, 2, 2) px: whole or not, u or v
-    held_out: Mapping[str, float] = field(default_factory=dict)
+    fitted: Mapping[str, float] = field(default_factory=dict)
 
     def read(self, latents: NDArray[np.floating], scene: Scene, view: View, times: Floats) -> Tracks:
         """Return the Tracks of a scene's bodies from latents (T, tokens, D) at times (T,) [s].
@@ -117,19 +117,19 @@ class Readout:
         """Return the readout as named arrays; `from_arrays` is its inverse."""
         view = self.view
         look = [view.fps, view.height, view.width, view.supersample, float(view.shadows)]
-        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("view", "held_out")}
-        arrays |= {f"held_out.{k}": np.float64(v) for k, v in self.held_out.items()}
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("view", "fitted")}
+        arrays |= {f"fitted.{k}": np.float64(v) for k, v in self.fitted.items()}
         return {**{k: np.asarray(v) for k, v in arrays.items()}, "view": np.array(look)}
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Readout:
     """Return the readout that `to_arrays` described."""
     fps, height, width, supersample, shadows = arrays["view"].tolist()
-    kept = {f.name: arrays[f.name] for f in fields(Readout) if f.name not in ("view", "held_out", "shape")}
+    kept = {f.name: arrays[f.name] for f in fields(Readout) if f.name not in ("view", "fitted", "shape")}
     tokens, width_of = (int(n) for n in arrays["shape"])
     return Readout(
         shape=(tokens, width_of), view=View(fps, int(height), int(width), int(supersample), bool(shadows)),
-        held_out={k[9:]: float(v) for k, v in arrays.items() if k.startswith("held_out.")}, **kept,
+        fitted={k[7:]: float(v) for k, v in arrays.items() if k.startswith("fitted.")}, **kept,
     )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def slot_of(body: Body) -> int | None:
 def fit(latents: Sequence[Singles], truths: Sequence[Tracks]) -> Readout:
     """Return the readout that clips of latents (T, tokens, D) and their exact Tracks support.
 
-    Penalties are chosen, and errors are told, on clips that were left out.
+    Penalties are chosen, and errors of position are told, on clips that were left out.
 
     Raises:
         ValueError: the latents are not finite, or the clips do not fit together.

@@ -92,10 +92,10 @@ def _ground(
             if progress is not None:
                 progress(len(rows), len(jobs))
     except ProbeFault as fault:
-        return Ground(Anchor(probe.key, tag, view, 0.0, 0.0, 0), 0.5, str(fault), readout.held_out, code)
+        return Ground(Anchor(probe.key, tag, view, 0.0, 0.0, 0), 0.5, str(fault), readout.fitted, code)
     made = summed(asking, tag, view, rows[:SCENES], rows[SCENES : SCENES + TESTED], rows[SCENES + TESTED :])
     apart = next(g.auroc for g in made.curve if g.strength == wanted)
-    return Ground(made.anchor, apart, unfit(made.anchor, apart), readout.held_out, code)
+    return Ground(made.anchor, apart, unfit(made.anchor, apart), readout.fitted, code)
 
 
 def unfit(anchor: Anchor, auroc: float) -> str:

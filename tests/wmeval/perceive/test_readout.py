@@ -150,7 +150,7 @@ def test_a_readout_survives_the_store(readout):
     of = scene(*np.nanmax(true.colour, axis=0))
     one, two = (r.read(z, of, VIEW, true.times) for r in (readout, again))
     assert np.array_equal(one.pixel, two.pixel, equal_nan=True)
-    assert again.held_out == readout.held_out
+    assert again.fitted == readout.fitted
 
 
 def test_a_hue_between_slots_belongs_to_none():
