@@ -164,6 +164,8 @@ def restless(truth: Truth, speed: float, rng: np.random.Generator) -> Truth:
 def topple(truth: Truth, speed: float, rng: np.random.Generator) -> Truth:
     """What rests on another body or high above the floor is moved off sideways at `speed` [m/s]."""
     scene, cut = truth.scene, _cut(truth)
+    if scene.gravity <= 0:
+        return truth  # nothing stands where nothing has weight
     ground = max((b.position[2] + b.size[2] for b in scene.static if b.role == "floor"), default=0.0)
     height = truth.poses_at(np.array([cut]))[0][0, :, 2]
     side = float(rng.choice([-1, 1]))

@@ -205,6 +205,8 @@ def test_what_stands_on_something_falls_and_what_stands_on_the_floor_does_not() 
     assert abs(broken.position[-1, 0, 0]) < 0.2
     alone = world(low, floor(), profile="rest")
     assert faults.topple(alone, 1.5, RNG(0)) is alone
+    floating = world(top, gravity=0.0)
+    assert faults.topple(floating, 1.5, RNG(0)) is floating
 
 
 def test_what_is_struck_moves_so_much_later(meeting) -> None:
