@@ -147,8 +147,8 @@ def test_calibrate_writes_json_and_a_table(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(disk, "calibration", make)
     suite = load_suite("quick")
-    path = disk.calibrate(suite, tmp_path, 40, 1, probes=("gravity",))
-    again = disk.calibrate(suite, tmp_path, 40, 1, probes=("gravity",))
+    path = disk.calibrate(suite, tmp_path, 40, 1, probes=("gravity",), stressed=0)
+    again = disk.calibrate(suite, tmp_path, 40, 1, probes=("gravity",), stressed=0)
     assert path == again == tmp_path / "64x64-10fps.json"
     data = json.loads(path.read_text())
     assert data["suite"] == suite.key
@@ -171,7 +171,7 @@ def test_shipped_anchors_fit_the_shipped_suite() -> None:
             assert anchor.rows["oracle"]["skill"] >= 0.95
             for lazy in ("freeze", "vanish", "blur", "noise"):
                 assert anchor.rows[lazy]["skill"] <= 0.05
-            assert anchor.rows["oracle"]["n"] == suite.cases
+            assert anchor.rows["oracle"]["n"] >= suite.cases
 
 
 @pytest.mark.slow
