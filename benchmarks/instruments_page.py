@@ -185,7 +185,7 @@ def _organisms(rows: Mapping[str, Row], names: list[str], folder: Path) -> list[
             expected = EXPECTED[o]
             if p in expected.own and skill >= OWN_BELOW:
                 wrong.append(f"{o} should fail {p} and has {skill:.2f}")
-            elif p in expected.lawful:
+            elif p in expected.lawful and skill <= OTHERS_ABOVE:
                 reasons.append([o, p, f"{skill:.2f}", expected.lawful[p]])
             elif p not in expected.own and skill <= OTHERS_ABOVE:
                 wrong.append(f"{o} should not mind {p} and has {skill:.2f}")

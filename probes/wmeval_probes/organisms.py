@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wmeval_probes.suites.core import SUITE
+
 OWN_BELOW, OTHERS_ABOVE = 0.3, 0.9
 
 
@@ -20,22 +22,130 @@ class Expected:
     lawful: Mapping[str, str] = field(default_factory=dict)
 
 
+def _all_but(own: str, reason: str, *more: str) -> dict[str, str]:
+    return {name: reason for name in SUITE.probes if name != own and name not in more}
+
+
+_WEIGHT = {
+    "bounce": "a rise and fall under another gravity no longer fit the first bounce",
+    "pendulum": "gravity drives it",
+    "friction": "weight is what presses a body on the floor",
+    "ramp": "gravity drives what runs down",
+    "support": "what falls falls later",
+    "chain": "dominoes topple by their weight",
+    "containment": "what is still falling at the cut falls later",
+}
+_STRUCK = {
+    "causality": "what is struck never starts",
+    "support": "blocks fall through one another",
+    "chain": "no domino strikes the next",
+    "interpenetration": "bodies that meet go into one another",
+    "counterfactual": "a change reaches other bodies by being struck only",
+    "control": "a pushed body goes through the others",
+}
+_LOST = {
+    "continuity": "it goes behind screens and must come out",
+    "containment": "a screen hides the container",
+    "constancy": "bodies pass behind a screen",
+    "revisit": "what is out of the picture is hidden",
+}
+_PLACE = "a jump is a change of place, which this probe reads"
+_CLOCK = "it reads speeds or times, and all of them change"
+_ABSENT = "what is not there has no physics"
+_HUE = "a body is known by its hue, and beyond 30 degrees it is another or none"
+_SIZE = "positions, gaps and overlaps are read from outlines, which grow"
+_MEAN = "a mean of many pictures shows no body clearly"
+_REST = "what should rest in its scenes moves off"
+
 EXPECTED: Mapping[str, Expected] = {
-    "low-gravity": Expected(("gravity",)),
-    "no-collisions": Expected(("collision",)),
-    "leaky-walls": Expected(("interpenetration",)),
-    "forgetful": Expected(("permanence",)),
-    "vanishing": Expected(("permanence",)),
-    "teleporting": Expected(("continuity",)),
-    "slow-motion": Expected(("inertia",)),
-    "ignores-actions": Expected(("control",)),
-    "hue-drift": Expected(("constancy",)),
-    "size-drift": Expected(("constancy",)),
-    "super-bounce": Expected(("bounce",)),
-    "frictionless": Expected(("friction",)),
-    "restless": Expected(("inertia",)),
-    "late-reaction": Expected(("causality",)),
-    "unstable-towers": Expected(("support",)),
-    "mean-of-futures": Expected(("gravity",)),
-    "forgetful-camera": Expected(("revisit",)),
+    "low-gravity": Expected(("gravity",), _WEIGHT),
+    "no-collisions": Expected(("collision",), _STRUCK),
+    "leaky-walls": Expected(
+        ("interpenetration",),
+        {
+            **{name: why for name, why in _STRUCK.items() if name != "interpenetration"},
+            "bounce": "the floor is newly met",
+            "collision": "the other body is newly met",
+            "containment": "the walls of the container are newly met",
+            "gravity": "a body that lands goes on falling",
+            "permanence": "a body that comes out may meet a wall",
+        },
+    ),
+    "forgetful": Expected(("permanence",), _LOST),
+    "vanishing": Expected(("permanence",), _all_but("permanence", _ABSENT)),
+    "teleporting": Expected(("continuity",), _all_but("continuity", _PLACE)),
+    "slow-motion": Expected(("inertia",), _all_but("inertia", _CLOCK, "containment", "revisit")),
+    "ignores-actions": Expected(("control",), {"revisit": "the camera is commanded, and stays"}),
+    "hue-drift": Expected(("constancy",), _all_but("constancy", _HUE)),
+    "size-drift": Expected(("constancy",), _all_but("constancy", _SIZE)),
+    "super-bounce": Expected(
+        ("bounce",),
+        {
+            "collision": "restitution is judged there too",
+            "interpenetration": "bodies leave where they met at once, and may leave the picture",
+            "counterfactual": "a hit passes on more speed than it takes",
+            "support": "what falls bounces off again",
+            "chain": "dominoes bounce off one another",
+            "containment": "what falls in bounces out",
+            "friction": "a sliding box is thrown off the floor",
+            "ramp": "what runs down is thrown off the ramp",
+            "control": "what rests on the floor is thrown off it",
+            "causality": "what rests on the floor is thrown off it",
+        },
+    ),
+    "frictionless": Expected(
+        ("friction",),
+        {
+            "ramp": "without friction a body slides where it should roll or stick",
+            "support": "blocks slide off one another",
+            "chain": "dominoes slide where they should topple",
+            "control": "friction is what stops a pushed body",
+            "containment": "friction is what stops what has fallen",
+            "counterfactual": "friction is what stops a body that was struck",
+        },
+    ),
+    "restless": Expected(
+        ("inertia",),
+        {
+            name: _REST
+            for name in (
+                "causality",
+                "support",
+                "chain",
+                "collision",
+                "counterfactual",
+                "control",
+                "containment",
+                "revisit",
+                "permanence",
+                "interpenetration",
+                "constancy",
+                "ramp",
+            )
+        },
+    ),
+    "late-reaction": Expected(
+        ("causality",),
+        {
+            "chain": "every domino starts late",
+            "counterfactual": "the effect of a hit comes late",
+            "control": "a body at rest answers late to a push too",
+            "collision": "the bodies part late",
+            "support": "what falls falls late",
+            "ramp": "what is at rest at first runs down late",
+            "gravity": "what is dropped from rest falls late",
+            "interpenetration": "the body that waits is run into",
+        },
+    ),
+    "unstable-towers": Expected(
+        ("support",),
+        {
+            "ramp": "a body held on a ramp stands on it",
+            "containment": "what rests above the floor is moved off",
+        },
+    ),
+    "mean-of-futures": Expected(("gravity",), _all_but("gravity", _MEAN)),
+    "forgetful-camera": Expected(
+        ("revisit",), {"inertia": "a body that leaves the picture is not known to come back"}
+    ),
 }

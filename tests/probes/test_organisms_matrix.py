@@ -10,6 +10,8 @@ from wmeval.registry import entries, load_suite
 from wmeval_probes.organisms import EXPECTED, OTHERS_ABOVE, OWN_BELOW
 
 CASES = 6
+ALWAYS = ("low-gravity", "no-collisions", "leaky-walls", "forgetful", "slow-motion", "teleporting")
+EACH = [pytest.param(n, marks=() if n in ALWAYS else pytest.mark.slow) for n in ORGANISMS]
 OTHERS = ("gravity", "bounce", "permanence", "friction", "continuity")  # quick ones, of different laws
 
 
@@ -32,13 +34,13 @@ def test_everything_expected_is_there() -> None:
         assert all(len(reason) > 10 for reason in expected.lawful.values())
 
 
-@pytest.mark.parametrize("name", ORGANISMS)
+@pytest.mark.parametrize("name", EACH)
 def test_an_organism_fails_its_own_probe(name: str, tmp_path: Path) -> None:
     for probe in EXPECTED[name].own:
         assert skill(name, probe, tmp_path) < OWN_BELOW
 
 
-@pytest.mark.parametrize("name", ORGANISMS)
+@pytest.mark.parametrize("name", EACH)
 def test_a_probe_of_another_law_does_not_mind(name: str, tmp_path: Path) -> None:
     expected = EXPECTED[name]
     unrelated = [p for p in OTHERS if p not in expected.own and p not in expected.lawful]
