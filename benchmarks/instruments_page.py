@@ -148,9 +148,9 @@ def _cross(made: Mapping[str, Row], folder: Path) -> list[str]:
     told = {name: c["stress"]["cross"] for name, c in made.items() if c["stress"]}
     if not told:
         return []
-    faults = list(next(iter(told.values())))
-    cells = {f.removeprefix("organism:"): {n: 1 - row[f] for n, row in told.items()} for f in faults}
-    own = {f.removeprefix("organism:"): EXPECTED[_bare(f)].own for f in faults}
+    faults = list(dict.fromkeys(f for row in told.values() for f in row))
+    cells = {_fault(f): {n: 1 - row[f] if f in row else None for n, row in told.items()} for f in faults}
+    own = {_fault(f): EXPECTED[_bare(f)].own for f in faults}
     words = "Share of scenes that raise no alarm, by slight fault and concept"
     (folder / "cross-talk.svg").write_text(coloured(cells, own, words=words))
     return [
@@ -271,8 +271,12 @@ def _score(cell: Row) -> str:
     return f"{cell['skill']:.2f}{span}"
 
 
+def _fault(name: str) -> str:
+    return name.removeprefix("organism:")
+
+
 def _bare(name: str) -> str:
-    return name.removeprefix("organism:").partition("=")[0]
+    return _fault(name).partition("=")[0]
 
 
 def _flag(text: str, good: bool) -> str:
