@@ -130,14 +130,14 @@ def _disturbed(made: Mapping[str, Row]) -> list[str]:
         )]
         for name, rows in told.items()
     ]  # fmt: skip
-    n = next(iter(made.values()))["stress"]["n"]
+    scenes = sorted({c["stress"]["n"] for c in made.values() if c["stress"]})
     units = ", ".join(dict.fromkeys(f"{d['name']} in {d['unit']}" for d in first))
     return [
         "## Under disturbances",
         "",
         *_say(
             "AUROC of the violation that must be seen, and false alarms, when predicted frames are disturbed",
-            f"({units}; {n} scenes each). In bold where the AUROC is below {SEEN} or more than {2 * QUIET}",
+            f"({units}; {' or '.join(map(str, scenes))} scenes each). In bold where the AUROC is below {SEEN} or more than {2 * QUIET}",
             "raise an alarm.",
         ),
         *_table(head, rows),
