@@ -137,7 +137,8 @@ def _disturbed(made: Mapping[str, Row]) -> list[str]:
         "",
         *_say(
             "AUROC of the violation that must be seen, and false alarms, when predicted frames are disturbed",
-            f"({units}; {' or '.join(map(str, scenes))} scenes each). In bold where the AUROC is below {SEEN} or more than {2 * QUIET}",
+            f"({units}; {' or '.join(map(str, scenes))} scenes each).",
+            f"In bold where the AUROC is below {SEEN} or more than {2 * QUIET}",
             "raise an alarm.",
         ),
         *_table(head, rows),
