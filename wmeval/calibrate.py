@@ -55,6 +55,8 @@ def find_anchor(suite: Suite, probe: Probe, tag: str, view: View) -> Anchor:
 
     The local one is kept in the user's cache under the content of all that determines it.
     """
+    from wmeval.run.truths import keep
+
     found = stored_anchor(suite, probe, tag, view)
     if found is not None:
         return found
@@ -64,13 +66,7 @@ def find_anchor(suite: Suite, probe: Probe, tag: str, view: View) -> Anchor:
     except (OSError, ValueError, TypeError, KeyError):
         pass  # absent or damaged: making it again is always right
     made = calibration(probe, tag, view, LOCAL_N, 1, tested=LOCAL_N // 4, cases=suite.cases).anchor
-    part = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(made.to_json()))
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)  # a cache that cannot be written is slower, not wrong
+    keep(path, lambda file: file.write(json.dumps(made.to_json()).encode()))
     return made
 
 

@@ -54,8 +54,8 @@ class Tracks:
         """Return the part strictly later than a time [s]."""
         return self.part(self.times > time_s + 1e-9)
 
-    def part(self, keep: Bools | slice) -> Tracks:
-        """Return the frames that `keep` selects."""
+    def part(self, keep: Bools | NDArray[np.int64] | slice) -> Tracks:
+        """Return the frames that `keep` selects, by mask, by index or as a slice."""
         return Tracks(
             self.names, self.times[keep], self.pixel[keep], self.position[keep], self.sigma[keep],
             self.angle[keep], self.angle_sigma[keep], self.visible[keep], self.found[keep],

@@ -98,9 +98,7 @@ class Trial:
         for arm, truth in self.truths.items():
             scene, video = truth.scene, videos[arm]
             times = self.view.frame_times(scene.duration_s)[: len(video)]
-            keep = np.zeros(len(times), np.bool_)
-            keep[on_grid(times)] = True
-            tracks[arm] = self.eye(video, scene, self.view, times).part(keep)
+            tracks[arm] = self.eye(video, scene, self.view, times).part(on_grid(times))
             asked = tracks[arm].after(scene.cut_s)
             visible = visibility(truth, asked.times) >= SEEN_SHARE
             found, due = found + int((asked.found & visible).sum()), due + int(visible.sum())

@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ import numpy as np
 
 from wmeval.probe import Probe
 from wmeval.run.code import source_digest
-from wmeval.run.truths import cache_folder
+from wmeval.run.truths import cache_folder, keep
 from wmeval.seeds import digest
 
 Names = list[str] | str  # ids of cases, or in words why they cannot be asked
@@ -39,14 +37,7 @@ def remembered(probe: Probe, of: Sequence[Any], draw: Callable[[], Names]) -> Na
     except (OSError, ValueError):
         pass  # absent or damaged: drawing again is always right
     told = draw()
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(told))
-        os.replace(part, path)
-    except OSError:  # a cache that cannot be written is slower, not wrong
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    keep(path, lambda file: file.write(json.dumps(told).encode()))
     return told
 
 

@@ -9,7 +9,6 @@ not applicable, and the numbers say so.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -26,7 +25,7 @@ from wmeval.run.code import source_digest
 from wmeval.run.instruments import rests_on
 from wmeval.run.readouts import eye, name_of
 from wmeval.run.store import plain
-from wmeval.run.truths import cache_folder
+from wmeval.run.truths import cache_folder, keep
 from wmeval.seeds import digest
 
 CEILING_SHARE = 0.2  # of the null, that the encoded truth may cost: the rule for pixels
@@ -63,13 +62,7 @@ def ground_of(
     except (OSError, ValueError, TypeError, KeyError):
         pass  # absent or damaged: making it again is always right
     made = _ground(model, readout, probe, tag, view, progress)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(plain(asdict(made))))
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)  # a cache that cannot be written is slower, not wrong
+    keep(path, lambda file: file.write(json.dumps(plain(asdict(made))).encode()))
     return made
 
 

@@ -121,7 +121,7 @@ def _judge(
         arrays = {f"true.{k}": getattr(exact, k) for k in _ARRAYS}
         if blobs["prediction"]:
             seen = see(blobs, kept, scene, view, store)
-            tracks[name] = seen.part(_mask(on_grid(seen.times), len(seen.times)))
+            tracks[name] = seen.part(on_grid(seen.times))
             arrays |= {f"seen.{k}": getattr(tracks[name], k) for k in _ARRAYS}
             asked = tracks[name].after(scene.cut_s)
             wanted = visibility(truth, asked.times) >= SEEN_SHARE
@@ -209,9 +209,3 @@ def _extractor(name: str) -> Features:
     metric = registry.load_metric(name)
     assert isinstance(metric, SetMetric)
     return metric.open_features()
-
-
-def _mask(keep: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
-    mask = np.zeros(length, np.bool_)
-    mask[keep] = True
-    return mask

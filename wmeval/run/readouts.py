@@ -6,7 +6,6 @@ server they come from, and is never used for another. Scenes are those of the tr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -23,7 +22,7 @@ from wmeval.model import Clip, Encodes, Prediction
 from wmeval.perceive.readout import Readout, fit, from_arrays
 from wmeval.run.clips import ask_clips
 from wmeval.run.code import source_digest
-from wmeval.run.truths import cache_folder
+from wmeval.run.truths import cache_folder, keep
 from wmeval.scene import Scene
 from wmeval.seeds import digest, scene_rng
 from wmeval.tracks import Tracks
@@ -61,14 +60,7 @@ def readout_of(model: Encodes, view: View, progress: Told | None = None) -> Read
     except (OSError, EOFError, ValueError, KeyError, BadZipFile):
         pass  # absent or damaged: fitting again is always right
     made = _fitted(model, view, progress)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.savez(file, **made.to_arrays())  # type: ignore[arg-type]
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)  # a cache that cannot be written is slower, not wrong
+    keep(path, lambda file: np.savez(file, **made.to_arrays()))  # type: ignore[arg-type]
     return made
 
 

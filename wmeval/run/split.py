@@ -106,7 +106,5 @@ def _error(
     tracks: dict[str, Tracks] = {}
     for arm, truth in truths.items():
         seen = track(frames[arm], truth.scene, view, times[arm])
-        mask = np.zeros(len(times[arm]), np.bool_)
-        mask[keep(times[arm])] = True
-        tracks[arm] = seen.part(mask)
+        tracks[arm] = seen.part(keep(times[arm]))
     return probe.judge(tracks, truths).error

@@ -6,10 +6,12 @@ The folder is the user's cache (WMEVAL_CACHE moves it) and bounded; it can be de
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
@@ -50,6 +52,22 @@ def cache_folder() -> Path:
     return user_cache_path("wmeval", appauthor=False)
 
 
+def keep(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Put what `write` writes into a file of the cache, whole or not at all, whoever else does so at once.
+
+    A cache that cannot be written is slower, not wrong.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            write(file)
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
 def trim(limit_bytes: int = LIMIT_BYTES) -> None:
     """Delete the truths that were not read for longest, until the rest fits."""
     files = [(p.stat(), p) for p in (cache_folder() / "truths").glob("*/*.npz")]
@@ -78,14 +96,7 @@ def _write(path: Path, truth: Truth) -> None:
     arrays["about"] = np.frombuffer(canonical_json(about).encode(), np.uint8)
     for i, future in enumerate(truth.futures):
         arrays |= {f"future{i}.{f.name}": getattr(future, f.name) for f in fields(Future)}
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)  # a cache that cannot be written is slower, not wrong
+    keep(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
 def _read(path: Path, scene: Scene) -> Truth:
