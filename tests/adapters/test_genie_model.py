@@ -164,7 +164,8 @@ def test_a_saved_model_comes_back_the_same(tiny_genie, tmp_path, observations):
 
 
 def test_spoilt_files_are_told_in_a_sentence(tiny_genie, tmp_path):
-    from wmeval_adapters.genie import weights
+    from wmeval_adapters.learn import weights
+    from wmeval_adapters.learn.shipped import verified
 
     path = tmp_path / "g.safetensors"
     with pytest.raises(EnvironmentFault, match="no weights"):
@@ -176,8 +177,8 @@ def test_spoilt_files_are_told_in_a_sentence(tiny_genie, tmp_path):
         nets.load(path)
     path.write_bytes(whole)
     with pytest.raises(EnvironmentFault, match="not the file that was shipped"):
-        weights.verified(path, "0" * 64)
-    tensors, _ = weights.read(path)
+        verified(path, "0" * 64)
+    tensors, _ = weights.read(path, "genie")
     with pytest.raises(UsageError, match="missing"):
         weights.fill(tiny_genie, {k: v for k, v in tensors.items() if "norm" not in k}, path)
     with pytest.raises(UsageError, match="shape"):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from wmeval_adapters.genie import memory
 from wmeval_adapters.genie.actions import UNBOUND, bind, measured
 from wmeval_adapters.genie.background import hued, running
-from wmeval_adapters.genie.data import MIRRORED, channels
 from wmeval_adapters.genie.dynamics import Frame
+from wmeval_adapters.learn.clips import MIRRORED, channels
 
 
 def test_background_forgets_a_body_that_moves_and_guesses_behind_one_that_rests():

@@ -6,8 +6,8 @@ import torch
 
 from wmeval_adapters.genie import memory
 from wmeval_adapters.genie.codebook import Codebook
-from wmeval_adapters.genie.data import channels, open_clips
 from wmeval_adapters.genie.reader import HUES, WORDS, Reader, shown
+from wmeval_adapters.learn.clips import channels, open_clips
 
 
 def test_every_hue_is_seen_where_the_simulator_has_it(disc_folder):

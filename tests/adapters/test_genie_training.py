@@ -9,8 +9,8 @@ import torch
 
 from wmeval.errors import UsageError
 from wmeval_adapters.genie import corpus, net, recipe
-from wmeval_adapters.genie.data import draws, open_clips
-from wmeval_adapters.genie.loop import Log, Stage, fit
+from wmeval_adapters.learn.clips import draws, open_clips
+from wmeval_adapters.learn.loop import Log, Stage, fit
 
 
 def _problem(step: int, model: torch.nn.Module):

@@ -9,6 +9,7 @@ import pytest
 from wmeval.errors import EnvironmentFault, UsageError
 from wmeval.model import Clip, Encodes, Imagines, Observation, Scores
 from wmeval_adapters import linear_latent
+from wmeval_adapters.learn.shipped import verified
 from wmeval_adapters.linear_latent import recipe, weights
 from wmeval_adapters.linear_latent.dynamics import INPUTS, Dynamics, history, imagined, surprise
 from wmeval_adapters.linear_latent.eye import NAMES, THERE, WIDTH, tokens
@@ -142,7 +143,7 @@ def test_weights_that_are_not_its_own_are_refused(model, tmp_path):
     with pytest.raises(UsageError, match="expected finite"):
         linear_latent.load(broken, "cpu", {})
     with pytest.raises(EnvironmentFault, match="not the file that was shipped"):
-        weights.verified(broken, "0" * 64)
+        verified(broken, "0" * 64)
 
 
 def make_data(folder, clips=20, frames=20):

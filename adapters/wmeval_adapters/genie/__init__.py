@@ -5,28 +5,21 @@ It is our own and is not DeepMind's Genie, whose name tells the kind of model: B
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from wmeval.camera import View
 from wmeval.errors import UsageError
 from wmeval.model import ActionSpace, Adapter, Card, WorldModel
+from wmeval_adapters.learn.shipped import card_beside, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "genie-small.safetensors"
 CARD = WEIGHTS.with_name("card.json")
 
 
-def _shipped() -> dict[str, Any]:
-    """Return what is written beside the shipped weights; {} where there are none yet."""
-    made: dict[str, Any] = json.loads(CARD.read_text()) if CARD.is_file() else {}
-    return made
-
-
 def _card() -> Card:
-    made = _shipped()
+    made = card_beside(WEIGHTS)
     return Card(
         name="genie", family="genie", version=made.get("version", "untrained"), licence="Apache-2.0",
         source="genie-small, trained in this repository on PyBullet scenes (train@0.1, iid only)",
@@ -44,7 +37,6 @@ def load(weights: Path | None, device: str, options: Mapping[str, str]) -> World
     """
     from wmeval_adapters.genie import net
     from wmeval_adapters.genie.model import GenieModel
-    from wmeval_adapters.genie.weights import verified
 
     for name in options:
         if name not in OPTIONS:
@@ -53,7 +45,7 @@ def load(weights: Path | None, device: str, options: Mapping[str, str]) -> World
         raise UsageError(f"genie was asked to run on {device!r}; it runs on `--device cpu`")
     path = weights or WEIGHTS
     if weights is None:
-        verified(path, _shipped().get("sha256"))
+        verified(path, card_beside(WEIGHTS).get("sha256"))
     model, made = net.load(path)
     card = CARD_STATIC if weights is None else replace(
         CARD_STATIC, version=str(made.get("version", path.stem)), notes=tuple(made.get("notes", ())),

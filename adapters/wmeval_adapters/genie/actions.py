@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wmeval_adapters.genie.data import HUES
 from wmeval_adapters.genie.memory import MAP, PATCH, History, shares
 from wmeval_adapters.genie.tokenizer import Residual
+from wmeval_adapters.learn.clips import HUES
 
 LEVELS = 5
 CODES = LEVELS**2

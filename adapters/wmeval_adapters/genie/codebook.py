@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wmeval_adapters.genie.data import HUES
 from wmeval_adapters.genie.memory import cells
+from wmeval_adapters.learn.clips import HUES
 
 REACH_PX = 7.0  # from a body's point to a patch that may show it: the largest radius, and some
 STILL_PX = 0.25  # motion in a frame beyond which a body does not count as resting

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wmeval_adapters.genie.actions import CODES
-from wmeval_adapters.genie.data import MIRRORED, Clips, channels, mirrored_state
 from wmeval_adapters.genie.memory import History, Sight, histories, known
+from wmeval_adapters.learn.clips import MIRRORED, Clips, channels, mirrored_state
 
 REAPPEAR_FRAMES = 4  # a body counts as just come back for so long
 

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wmeval_adapters.genie.data import HUES
 from wmeval_adapters.genie.memory import MAP, PLACE, SIGHT, Belief
 from wmeval_adapters.genie.reader import WORDS, Reader
+from wmeval_adapters.learn.clips import HUES
 
 ACTION = 2  # digits of a latent action
 PERSISTS = 3.0  # logit of a body's being where it was

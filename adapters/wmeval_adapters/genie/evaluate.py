@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from wmeval.model import Observation
 from wmeval_adapters.genie.corpus import returned
-from wmeval_adapters.genie.data import HUES, Clips
 from wmeval_adapters.genie.model import GenieModel
+from wmeval_adapters.learn.clips import HUES, Clips
 
 HORIZONS = (1, 4, 12, 24)
 NEAR_PX = 6.0

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from wmeval_adapters.genie.actions import Binding, action_of
 from wmeval_adapters.genie.corpus import Corpus
-from wmeval_adapters.genie.data import Clips, channels, draws, unit
 from wmeval_adapters.genie.dynamics import Dynamics, Frame
 from wmeval_adapters.genie.memory import Belief, History, Sight, base, histories, place, shares
 from wmeval_adapters.genie.net import Genie
 from wmeval_adapters.genie.stages import weighted_error
+from wmeval_adapters.learn.clips import Clips, channels, draws, unit
 
 # What a frame shows of itself: nothing; its points; its points or not, and some tokens; all its tokens.
 UNSEEN, PLACED, PARTLY, SEEN = range(4)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wmeval_adapters.genie.data import HUES
+from wmeval_adapters.learn.clips import HUES
 
 STRONG = 40  # spread of RGB (of 255) from which a pixel's hue is trusted
 LEAST = 4  # px of a hue that count as seeing it

@@ -17,8 +17,8 @@ from wmeval.model import Card, Clip, Floats, Frames, Observation, Prediction
 from wmeval_adapters.genie import rollout
 from wmeval_adapters.genie.actions import action_of
 from wmeval_adapters.genie.background import running
-from wmeval_adapters.genie.data import channels, unit
 from wmeval_adapters.genie.net import Genie
+from wmeval_adapters.learn.clips import channels, unit
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any
 from torch import nn
 
 from wmeval.errors import UsageError
-from wmeval_adapters.genie import weights
 from wmeval_adapters.genie.actions import Binding, LatentActions
 from wmeval_adapters.genie.codebook import Codebook
 from wmeval_adapters.genie.dynamics import Dynamics, DynamicsConfig
 from wmeval_adapters.genie.tokenizer import Tokenizer, TokenizerConfig
+from wmeval_adapters.learn import weights
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Genie(nn.Module):
 def save(path: Path, model: Genie, made: Mapping[str, Any]) -> None:
     """Write a model with its configuration, its binding and `made`, how it came about."""
     header = {**made, "config": model.config.to_json(), "binding": asdict(model.binding)}
-    weights.save(path, model, header)
+    weights.save(path, "genie", model.state_dict(), header)
 
 
 def load(path: Path) -> tuple[Genie, dict[str, Any]]:
@@ -71,7 +71,7 @@ def load(path: Path) -> tuple[Genie, dict[str, Any]]:
 
     Raises: EnvironmentFault or UsageError, see `weights.read` and `weights.fill`.
     """
-    tensors, made = weights.read(path)
+    tensors, made = weights.read(path, "genie")
     try:
         config = config_from_json(made["config"])
         bound: dict[str, Any] = {

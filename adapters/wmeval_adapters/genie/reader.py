@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wmeval_adapters.genie.data import HUES
+from wmeval_adapters.learn.clips import HUES
 
 FINE = 4  # sub-blocks along each side of a patch
 WORDS = HUES + FINE**2

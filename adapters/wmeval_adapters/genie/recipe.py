@@ -15,11 +15,9 @@ from typing import Any
 import torch
 
 from wmeval.errors import UsageError
-from wmeval_adapters.genie import corpus, net, weights
+from wmeval_adapters.genie import corpus, net
 from wmeval_adapters.genie.actions import UNBOUND
-from wmeval_adapters.genie.data import Clips, open_clips
 from wmeval_adapters.genie.learning import dynamics_loss, polish_loss
-from wmeval_adapters.genie.loop import Log, Stage, fit
 from wmeval_adapters.genie.net import Config, Genie
 from wmeval_adapters.genie.stages import (
     binding,
@@ -31,6 +29,9 @@ from wmeval_adapters.genie.stages import (
     write_sights,
     write_tokens,
 )
+from wmeval_adapters.learn.clips import Clips, open_clips
+from wmeval_adapters.learn.loop import Log, Stage, fit
+from wmeval_adapters.learn.shipped import digest
 
 STAGES = (
     Stage("tokenizer", 1100, 1.5e-3),
@@ -145,5 +146,5 @@ def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path | None:
     }  # fmt: skip
     path = out / "genie-small.safetensors"
     net.save(path, model.eval(), made)
-    (out / "made.json").write_text(json.dumps({**made, "sha256": weights.digest(path)}, indent=1))
+    (out / "made.json").write_text(json.dumps({**made, "sha256": digest(path)}, indent=1))
     return path

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wmeval_adapters.genie.background import running
-from wmeval_adapters.genie.data import unit
 from wmeval_adapters.genie.dynamics import Frame
 from wmeval_adapters.genie.memory import PLACE, SIGHT, Belief, History, Sight, empty, place, spotted
 from wmeval_adapters.genie.net import Genie
+from wmeval_adapters.learn.clips import unit
 
 
 @dataclass(frozen=True)

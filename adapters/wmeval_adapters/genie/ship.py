@@ -11,30 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wmeval_adapters.genie import ADAPTER, CARD, WEIGHTS, net, weights
-from wmeval_adapters.genie.data import Clips, open_clips
+from wmeval_adapters.genie import ADAPTER, CARD, WEIGHTS, net
 from wmeval_adapters.genie.evaluate import HORIZONS, report
 from wmeval_adapters.genie.model import GenieModel
+from wmeval_adapters.learn.clips import Clips, open_clips
+from wmeval_adapters.learn.curves import curves
+from wmeval_adapters.learn.shipped import digest
 
-CURVE_EVERY = 100  # steps
 CONTEXTS = (8,)  # frames shown of held-out clips
-
-
-def curves(log: Path) -> tuple[dict[str, list[dict[str, Any]]], dict[str, float]]:
-    """Return the curve and the seconds of each stage that a log holds; a repeated step counts once."""
-    lines: dict[str, dict[int, dict[str, Any]]] = {}
-    for line in map(json.loads, log.read_text().splitlines()):
-        if "step" in line:
-            steps = lines.setdefault(line.pop("stage"), {})
-            # A stage that was begun again overwrites what it had said of later steps.
-            for later in [s for s in steps if s >= line["step"]]:
-                del steps[later]
-            steps[line["step"]] = line
-    told = {
-        stage: [v for s, v in sorted(steps.items()) if s % CURVE_EVERY == 0 or s == max(steps)]
-        for stage, steps in lines.items()
-    }
-    return told, {stage: steps[max(steps)]["seconds"] for stage, steps in lines.items()}
 
 
 def notes(made: dict[str, Any], binding: dict[str, Any], found: dict[str, Any]) -> list[str]:
@@ -72,7 +56,7 @@ def ship(run: Path, data: Path, note: str = "") -> dict[str, Any]:
     parameters = sum(p.numel() for p in model.parameters())
     told = notes(made, made["binding"], {**found["context 8"], "parameters": parameters})
     card: dict[str, Any] = {
-        "version": made["version"], "parameters": parameters, "sha256": weights.digest(source),
+        "version": made["version"], "parameters": parameters, "sha256": digest(source),
         "bytes": source.stat().st_size, "seed": made["seed"], "steps": made["steps"], "seconds": seconds,
         "data": {"split": "train@0.1", "clips": len(clips.frames), "digest": data_digest(data)},
         "command": made["command"], "binding": made["binding"], "config": made["config"],

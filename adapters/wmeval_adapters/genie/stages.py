@@ -23,10 +23,10 @@ from wmeval_adapters.genie.actions import (
 )
 from wmeval_adapters.genie.background import grown, hued, running
 from wmeval_adapters.genie.corpus import Corpus
-from wmeval_adapters.genie.data import Clips, channels, draws, unit
 from wmeval_adapters.genie.memory import spotted
 from wmeval_adapters.genie.reader import Reader, shown
 from wmeval_adapters.genie.tokenizer import Tokenizer
+from wmeval_adapters.learn.clips import Clips, channels, draws, unit
 
 Loss = Callable[[int], tuple[Tensor, dict[str, float]]]
 REST = 0.1  # px that a latent action must save before it is told

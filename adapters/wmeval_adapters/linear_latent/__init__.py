@@ -6,15 +6,14 @@ that imagination and latent surprise can be tried on something whose every numbe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from wmeval.camera import View
 from wmeval.errors import UsageError
 from wmeval.model import ActionSpace, Adapter, Card, WorldModel
+from wmeval_adapters.learn.shipped import card_beside, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "linear-latent.safetensors"
 CARD = WEIGHTS.with_name("card.json")
@@ -25,14 +24,8 @@ NOTES = (
 )
 
 
-def _shipped() -> dict[str, Any]:
-    """Return what is written beside the shipped weights; {} where there are none yet."""
-    made: dict[str, Any] = json.loads(CARD.read_text()) if CARD.is_file() else {}
-    return made
-
-
 def _card() -> Card:
-    made = _shipped()
+    made = card_beside(WEIGHTS)
     return Card(
         name="linear-latent", family="linear-latent", version=made.get("version", "untrained"),
         licence="Apache-2.0", source="fitted in this repository on PyBullet scenes (train@0.1, iid only)",
@@ -57,7 +50,7 @@ def load(weights: Path | None, device: str, options: Mapping[str, str]) -> World
     if device not in ("cpu", "auto"):
         raise UsageError(f"linear-latent was asked to run on {device!r}; it runs on `--device cpu`")
     if weights is None:
-        on_disk.verified(WEIGHTS, _shipped().get("sha256"))
+        verified(WEIGHTS, card_beside(WEIGHTS).get("sha256"))
     dynamics, made = on_disk.read(weights or WEIGHTS)
     card = CARD_STATIC if weights is None else replace(
         CARD_STATIC, version=str(made.get("version", weights.stem)), parameters=int(dynamics.step.size)

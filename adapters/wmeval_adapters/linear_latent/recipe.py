@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from wmeval.errors import UsageError
 from wmeval.world.dataset import data_digest, load
+from wmeval_adapters.learn.shipped import digest
 from wmeval_adapters.linear_latent import CARD, NOTES, WEIGHTS, weights
 from wmeval_adapters.linear_latent.dynamics import INPUTS, PAST, Dynamics, imagined, inputs, there
 from wmeval_adapters.linear_latent.eye import HUES, WIDTH, tokens
@@ -73,7 +74,7 @@ def train(out: Path, options: Mapping[str, str]) -> None:
     path = out / WEIGHTS.name
     weights.save(path, dynamics, made)
     card = {
-        **made, "parameters": int(dynamics.step.size), "sha256": weights.digest(path),
+        **made, "parameters": int(dynamics.step.size), "sha256": digest(path),
         "bytes": path.stat().st_size, "notes": list(NOTES),
     }  # fmt: skip
     (out / "card.json").write_text(json.dumps(card, indent=1) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +16,6 @@ from wmeval_adapters.linear_latent.eye import WIDTH
 FORMAT = "wmeval-linear-latent-1"
 MAX_BYTES = 1 << 20
 SHAPES = {"step": (INPUTS, WIDTH), "noise": (WIDTH,)}
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 (hex) of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def save(path: Path, dynamics: Dynamics, made: Mapping[str, Any]) -> None:
@@ -66,12 +60,3 @@ def read(path: Path) -> tuple[Dynamics, dict[str, Any]]:
             raise UsageError(f"{path}: {name!r} is {got}; expected finite numbers {shape}")
     made: dict[str, Any] = header["made"]
     return Dynamics(arrays["step"], arrays["noise"]), made
-
-
-def verified(path: Path, sha256: str | None) -> None:
-    """Raise EnvironmentFault unless a file has the digest that was written down for it."""
-    if sha256 is not None and path.is_file() and digest(path) != sha256:
-        raise EnvironmentFault(
-            f"{path} is not the file that was shipped (SHA-256 {digest(path)[:12]}, expected {sha256[:12]}); "
-            "install the package again, or name your own with --weights"
-        )

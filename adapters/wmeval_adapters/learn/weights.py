@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,30 +12,24 @@ from torch import Tensor, nn
 
 from wmeval.errors import EnvironmentFault, UsageError
 
-FORMAT = "wmeval-genie-1"
 MAX_BYTES = 64 * 2**20
 
 
-def digest(path: Path) -> str:
-    """Return the SHA-256 (hex) of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def save(path: Path, model: nn.Module, made: Mapping[str, Any]) -> None:
-    """Write the parameters and buffers of a model in fp16 and `made` as JSON into the header."""
+def save(path: Path, family: str, tensors: Mapping[str, Tensor], made: Mapping[str, Any]) -> None:
+    """Write tensors of a family in fp16, whole or not at all, and `made` as JSON into the header."""
     from safetensors.torch import save_file
 
-    tensors = {k: v.detach().to(torch.float16).contiguous() for k, v in model.state_dict().items()}
+    halves = {k: v.detach().to(torch.float16).contiguous() for k, v in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     # One entry: safetensors writes several in an order that changes from process to process.
-    header = json.dumps({"format": FORMAT, "made": made}, sort_keys=True)
-    save_file(tensors, str(part), metadata={"genie": header})
+    header = json.dumps({"format": f"wmeval-{family}-1", "made": made}, sort_keys=True)
+    save_file(halves, str(part), metadata={family: header})
     part.replace(path)
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors (float32) of a file and what its header says of how it was made.
+def read(path: Path, family: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors (float32) of a family's file and what its header says of how it was made.
 
     Raises: EnvironmentFault when the file is missing, UsageError when it is no such file.
     """
@@ -44,21 +37,23 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     if not path.is_file():
         raise EnvironmentFault(
-            f"no weights at {path}; expected a genie safetensors file "
-            "(`wmeval train --model genie --set data=FOLDER` makes one)"
+            f"no weights at {path}; expected a {family} safetensors file "
+            f"(`wmeval train --model {family} --set data=FOLDER` makes one)"
         )
     if path.stat().st_size > MAX_BYTES:
-        raise UsageError(f"{path} is {path.stat().st_size >> 20} MiB; genie weights are at most 64 MiB")
+        raise UsageError(f"{path} is {path.stat().st_size >> 20} MiB; {family} weights are at most 64 MiB")
     try:
         with safe_open(str(path), framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("genie", "{}"))
+            header = json.loads((file.metadata() or {}).get(family, "{}"))
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read as safetensors ({error}); it may be cut off: copy or train it again"
         ) from error
-    if header.get("format") != FORMAT:
-        raise UsageError(f"{path} holds format {header.get('format')!r}; genie expects {FORMAT!r}")
+    if header.get("format") != f"wmeval-{family}-1":
+        raise UsageError(
+            f"{path} holds format {header.get('format')!r}; {family} expects 'wmeval-{family}-1'"
+        )
     made: dict[str, Any] = header["made"]
     return tensors, made
 
@@ -83,12 +78,3 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
         if not bool(torch.isfinite(tensors[name]).all()):
             raise UsageError(f"{path}: tensor {name!r} holds values that are not finite")
     model.load_state_dict(dict(tensors))
-
-
-def verified(path: Path, sha256: str | None) -> None:
-    """Raise EnvironmentFault unless a file has the digest that was written down for it."""
-    if sha256 is not None and path.is_file() and digest(path) != sha256:
-        raise EnvironmentFault(
-            f"{path} is not the file that was shipped (SHA-256 {digest(path)[:12]}, expected {sha256[:12]}); "
-            "install the package again, or name your own with --weights"
-        )

@@ -1,0 +1,31 @@
+"""What lies beside shipped weights: a card as JSON, and the digest that the file must have."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from wmeval.errors import EnvironmentFault
+
+
+def card_beside(weights: Path) -> dict[str, Any]:
+    """Return what is written in card.json beside shipped weights; {} where there are none yet."""
+    path = weights.with_name("card.json")
+    made: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return made
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def verified(path: Path, sha256: str | None) -> None:
+    """Raise EnvironmentFault unless a file has the digest that was written down for it."""
+    if sha256 is not None and path.is_file() and digest(path) != sha256:
+        raise EnvironmentFault(
+            f"{path} is not the file that was shipped (SHA-256 {digest(path)[:12]}, expected {sha256[:12]}); "
+            "install the package again, or name your own with --weights"
+        )
