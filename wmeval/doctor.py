@@ -97,7 +97,11 @@ def _weights() -> Iterator[Finding]:
     from wmeval.run.code import file_digest
 
     for name in registry.entries("models"):
-        shipped = registry.load_adapter(name).shipped
+        adapter = registry.load_adapter(name)
+        if adapter.needs:
+            yield Finding(f"model {name}", f"is opened with {adapter.needs}")
+            continue
+        shipped = adapter.shipped
         try:
             registry.load_model(name)
         except WmevalError as fault:

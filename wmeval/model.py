@@ -197,6 +197,10 @@ class Adapter:
     `load(weights, device, options)` returns the model; `weights` None means the shipped ones, which lie at
     `shipped` (the engine keys results by their digest). `train`, where there is one, is what
     `wmeval train --model NAME` calls.
+
+    A run is planned with the static card, unless the adapter has `completed`: what weights and options say
+    of the model before it is loaded. Options in `reaches` tell only how it is reached (an address, a time
+    limit): results do not depend on them, so they are no part of a key.
     """
 
     card: Card
@@ -204,6 +208,9 @@ class Adapter:
     options: Mapping[str, str] = field(default_factory=dict)  # option -> what it does
     train: Trainer | None = None
     shipped: Path | None = None  # file or folder
+    completed: Completer | None = None
+    reaches: frozenset[str] = frozenset()
+    needs: str = ""  # what must be given before it can be opened at all: "--set url=http://HOST:PORT"
 
 
 class Loader(Protocol):
@@ -213,6 +220,18 @@ class Loader(Protocol):
         """Return the loaded model; raise UsageError or EnvironmentFault with the mending line.
 
         `device` is cpu, cuda, cuda:N, or auto: the best of this machine that the model can use.
+        """
+        ...
+
+
+class Completer(Protocol):
+    """Completes the static card with what weights and options tell, without loading the model."""
+
+    def __call__(self, weights: Path | None, options: Mapping[str, str]) -> Card:
+        """Return the card that the opened model will have; its name and version are part of every key.
+
+        Raises:
+            UsageError, EnvironmentFault: it cannot be told; the sentence holds the mending line.
         """
         ...
 

@@ -19,7 +19,7 @@ from wmeval.run.folder import Run
 from wmeval.run.instruments import prepare
 from wmeval.run.interrupt import draining
 from wmeval.run.machine import machine
-from wmeval.run.plan import Plan, Unit, make_plan, measure_key
+from wmeval.run.plan import Plan, Unit, identity, make_plan, measure_key, reaches
 from wmeval.run.policy import exit_code, summary, workers_for
 from wmeval.run.progress import Progress, Tally
 from wmeval.run.request import Request
@@ -139,6 +139,7 @@ def _compute(store: Store, plan: Plan, todo: Sequence[Unit], tell: Told, *, gene
     setup = Setup(
         str(store.folder.resolve()), request.model, request.weights, request.device, request.options, threads,
         request.seed, asdict(plan.view), plan.metrics, generates,
+        _planned_version(plan) if generates else None,
     )  # fmt: skip
     if generates:
         prepare(plan, [u for u in todo if not store.has(u.key)], tell)
@@ -227,12 +228,13 @@ def _claim(store: Store, plan: Plan) -> None:
     fresh, kept = plan.to_json(), {}
     if path.exists():
         old = read_json(path)
-        before = Request.from_json(old["request"]).identity
-        differs = [k for k, v in plan.request.identity.items() if before[k] != v]
+        how = reaches(plan.request.model)
+        before, asked = identity(Request.from_json(old["request"]), how), identity(plan.request, how)
+        differs = [k for k, v in asked.items() if before[k] != v]
         if differs:
             k = differs[0]
             raise UsageError(
-                f"{store.folder} holds a run with {k} {before[k]!r}, and {plan.request.identity[k]!r} was "
+                f"{store.folder} holds a run with {k} {before[k]!r}, and {asked[k]!r} was "
                 "asked for; give another folder with --out"
             )
         if all(old[k] == v for k, v in fresh.items() if k != "card"):
@@ -249,6 +251,13 @@ def _complete_card(store: Store, card: Mapping[str, Any] | None) -> None:
     manifest = read_json(store.folder / MANIFEST)
     if card is not None and manifest.get("opened") != card:
         store.write_json(MANIFEST, {**manifest, "opened": card})
+
+
+def _planned_version(plan: Plan) -> str | None:
+    """Return the version that an opened model must have, where the plan asked for the model's own word."""
+    model = plan.request.model
+    asked = not registry.is_reference(model) and registry.load_adapter(model).completed is not None
+    return plan.card.version if asked else None
 
 
 def _running(unit: Unit) -> str:

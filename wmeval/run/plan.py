@@ -81,7 +81,8 @@ class Plan:
     @property
     def short_key(self) -> str:
         """Eight hex digits that name the request, whatever its limit."""
-        return digest([self.request.identity, self.card.version, self.weights])[:8]
+        asked = identity(self.request, reaches(self.request.model))
+        return digest([asked, self.card.version, self.weights])[:8]
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
@@ -280,12 +281,24 @@ def _model(request: Request) -> tuple[Card, str | None]:
     adapter = registry.load_adapter(request.model)
     registry.check_options(adapter, request.options)
     path = registry.weights_path(request.weights) or adapter.shipped
-    return adapter.card, file_digest(path) if path and path.exists() else None
+    card = adapter.completed(path, request.options) if adapter.completed else adapter.card
+    return card, file_digest(path) if path and path.exists() else None
+
+
+def reaches(model: str) -> frozenset[str]:
+    """Return the options of a model that say only how it is reached, and so change no result."""
+    return frozenset() if registry.is_reference(model) else registry.load_adapter(model).reaches
+
+
+def identity(request: Request, without: frozenset[str]) -> dict[str, Any]:
+    """Return what must be the same for two commands to write into one folder, some options left out."""
+    return {**request.identity, "options": {k: v for k, v in request.options.items() if k not in without}}
 
 
 def _blocks(a: _Asked, tag: str, case_ids: list[str], replicate: int) -> list[Unit]:
     world = source_digest("wmeval.world", "wmeval.scene", "wmeval.truth", "wmeval.camera")
     more = rests_on(a.instrument, a.probe)
+    options = identity(a.request, reaches(a.request.model))["options"]
     size = min(BLOCK, a.card.max_batch)
     units = []
     for start in range(0, len(case_ids), size):
@@ -295,7 +308,7 @@ def _blocks(a: _Asked, tag: str, case_ids: list[str], replicate: int) -> list[Un
                 "schema": SCHEMA,
                 "stage": "generate",
                 "instrument": a.instrument,
-                "model": [a.card.name, a.card.version, a.weights, dict(a.request.options)],
+                "model": [a.card.name, a.card.version, a.weights, options],
                 "probe": a.probe.key,
                 "horizon_s": a.probe.horizon_s,
                 "cases": list(ids),

@@ -41,6 +41,7 @@ class Setup:
     view: Mapping[str, Any]
     metrics: tuple[str, ...]
     generates: bool = True  # False: measure what is there, never open the model
+    version: str | None = None  # that the opened model must have: what was planned may have changed since
 
     def to_json(self) -> dict[str, Any]:
         """Return the setup as JSON values."""
@@ -66,6 +67,11 @@ class Worker:
         asked = self.setup
         model = registry.load_model(asked.model, asked.weights, asked.device, asked.options)
         _limit_threads(self.setup.threads)
+        if asked.version not in (None, model.card.version):
+            raise EnvironmentFault(
+                f"{model.card.name!r} was planned as version {asked.version} and is {model.card.version} now; "
+                "give the run the model that it began with, or start another with --out"
+            )
         return model
 
     def open(self) -> dict[str, Any]:

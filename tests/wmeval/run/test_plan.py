@@ -123,3 +123,35 @@ def test_the_command_line_asks_the_same_again(asked, tmp_path):
     for part in ("--seed 3", "--set fault=short", "--limit 4", "--fail-on-error 0.5", f"--out {tmp_path}"):
         assert part in words
     assert Request.from_json(request.to_json()) == request
+
+
+def test_a_card_that_depends_on_options_is_asked_when_the_run_is_planned(kit, tmp_path):
+    """An option that says only how a model is reached is no part of a key; what the model says of itself is."""
+    text = (kit / "mimic.py").read_text() + (
+        "from dataclasses import replace as new\n"
+        "ADAPTER = new(ADAPTER, reaches=frozenset({'marks'}),\n"
+        "    completed=lambda weights, options: new(CARD, version=options.get('fault', '1')))\n"
+    )
+    (tmp_path / "asked.py").write_text(text)
+
+    def planned(**options):
+        return make_plan(Request(str(tmp_path / "asked.py"), str(kit / "mini.py"), options=options))
+
+    assert planned(fault="print").card.version == "print"
+    here, there = planned(marks="here"), planned(marks="there")
+    assert [u.key for u in here.units] == [u.key for u in there.units]
+    assert here.short_key == there.short_key
+    assert planned(nap="1").short_key != here.short_key
+
+
+def test_a_model_that_changed_since_it_was_planned_is_not_asked(kit, tmp_path):
+    from wmeval.errors import EnvironmentFault
+    from wmeval.run import run
+
+    text = (kit / "mimic.py").read_text() + (
+        "from dataclasses import replace as new\n"
+        "ADAPTER = new(ADAPTER, completed=lambda weights, options: new(CARD, version='older'))\n"
+    )
+    (tmp_path / "other.py").write_text(text)
+    with pytest.raises(EnvironmentFault, match="planned as version older and is 1 now"):
+        run(str(tmp_path / "other.py"), str(kit / "mini.py"), executor="inline", out=tmp_path / "run")
