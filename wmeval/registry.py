@@ -228,8 +228,8 @@ def load_reference(name: str) -> Reference:
 
 
 def check_options(adapter: Adapter, given: Mapping[str, str]) -> None:
-    """Raise UsageError for an option that the adapter does not have."""
-    for option in given:
+    """Raise UsageError for an option that the adapter does not have; "*" leaves that to its `load`."""
+    for option in given if "*" not in adapter.options else ():
         if option not in adapter.options:
             has = ", ".join(sorted(adapter.options)) or "no options"
             raise UsageError(f"the model {adapter.card.name!r} has no option {option!r}; it has {has}")

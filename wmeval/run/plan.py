@@ -330,9 +330,10 @@ def _inapplicable(card: Card, view: View, probe: Probe, cases: list[Case]) -> st
         shown, asked = frame_counts(scene, view, probe.horizon_s)
         if shown < fewest:
             return f"the model needs {fewest} context frames; a scene shows {shown}"
-        if (min(shown, most) - 1) / view.fps < scene.needs_s - 1e-6 and shown > most:
-            sees = (most - 1) / view.fps
-            return f"the model sees {most} frames ({sees:g} s); one must look for {scene.needs_s:g} s"
+        seen = (min(shown, most) - 1) // card.context_step * card.context_step
+        if seen / view.fps < scene.needs_s - 1e-6 and seen + 1 < shown:
+            at = f"{seen + 1} frames ({seen / view.fps:g} s)"
+            return f"the model sees {at}; one must look for {scene.needs_s:g} s"
         if card.horizon is not None and asked > card.horizon:
             return f"the model predicts {card.horizon} frames; the probe asks for {asked}"
     return ""
