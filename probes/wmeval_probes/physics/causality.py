@@ -22,7 +22,8 @@ from wmeval_probes.physics.launches import case, twin
 Floats = NDArray[np.float64]
 STARTED = 0.12  # m from its place: so far off, a body has started to move
 BEGUN, ARRIVED = 0.3, 0.7  # of the way to the place of contact: up to here none came, from here on all
-LAUNCH = 4  # frames of moving on which its onset is fitted
+LAUNCH, LONGEST = 4, 8  # frames of moving on which its onset is fitted, while they lie on a line
+STEADY = 0.05  # m off that line: as far as a flat side between two pixels is seen beside its place
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def launch(tracks: Tracks, truth: Truth) -> Launch:
     if not moving.any():
         return nothing
     k = int(np.argmax(moving))
-    onset, _, blur = _crossing(t[k : k + LAUNCH], off[k : k + LAUNCH], 0.0)
+    last = _steady(t[k:], off[k:]) + k
+    onset, _, blur = _crossing(t[k:last], off[k:last], 0.0)
     came = tracks.found[:, 0] & (tracks.times > cut - 0.35)
     x = met.side * tracks.position[:, 0, 0]
     with np.errstate(invalid="ignore"):
@@ -103,6 +105,17 @@ def launch(tracks: Tracks, truth: Truth) -> Launch:
         return replace(nothing, onset_s=onset)
     arrives, speed, doubt = _crossing(tracks.times[near], x[near], met.place)
     return Launch(onset, onset - arrives, float(np.hypot(blur, doubt)), speed, lost)
+
+
+def _steady(t: Floats, x: Floats) -> int:
+    """Return for how many frames x (t) goes on as its first ones do, `LAUNCH` to `LONGEST` if there are."""
+    n = min(LAUNCH, len(t))
+    while LAUNCH <= n < min(LONGEST, len(t)):
+        slope, offset = np.polyfit(t[:n], x[:n], 1)
+        if abs(x[n] - offset - slope * t[n]) > STEADY:
+            break
+        n += 1
+    return n
 
 
 def _crossing(t: Floats, x: Floats, level: float) -> tuple[float, float, float]:
@@ -148,30 +161,25 @@ def measure(tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> Mappin
 def reduce(cases: Sequence[Case], measurements: Sequence[Measurement]) -> Mapping[str, Any]:
     """Return the causal contrast P(moves | contact) - P(moves | none) with its 95 % interval.
 
-    The interval is Newcombe's (1998, method 10) for a difference of two shares, from Wilson's intervals.
+    Both arms of a case are one scene, so the interval is that of paired differences (`wmeval.stats`).
     """
+    from wmeval.stats import paired_difference
+
     both = [
         m.evidence["moved"] for m in measurements if {"contact", "none"} <= set(m.evidence.get("moved", {}))
     ]
     if not both:
         nothing = {"value": None, "lo": None, "hi": None, "n": 0, "reason": "no case had both arms"}
         return {"causal contrast": nothing}
-    (p, p_lo, p_hi), (q, q_lo, q_hi) = (_wilson([m[arm] for m in both]) for arm in ("contact", "none"))
-    low = p - q - float(np.hypot(p - p_lo, q_hi - q))
-    high = p - q + float(np.hypot(p_hi - p, q - q_lo))
+    moves = {arm: [float(m[arm]) for m in both] for arm in ("contact", "none")}
+    told = paired_difference(moves["contact"], moves["none"], bounds=(0.0, 1.0))
     return {
         "causal contrast": {
-            "value": p - q, "lo": low, "hi": high, "reason": "", "n": len(both),
-            "moves with contact": p, "moves without": q,
+            "value": told.mean, "lo": told.lo, "hi": told.hi, "reason": told.reason, "n": told.n,
+            "moves with contact": float(np.mean(moves["contact"])),
+            "moves without": float(np.mean(moves["none"])),
         }
     }  # fmt: skip
-
-
-def _wilson(yes: Sequence[bool]) -> tuple[float, float, float]:
-    """Return a share with its 95 % Wilson interval."""
-    n, p, z = len(yes), float(np.mean(yes)), 1.96
-    middle, reach = p + z**2 / (2 * n), z * float(np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)))
-    return p, (middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n)
 
 
 def violate(truths: Mapping[str, Truth], strength: float, rng: np.random.Generator) -> Mapping[str, Truth]:
@@ -189,15 +197,18 @@ def violate(truths: Mapping[str, Truth], strength: float, rng: np.random.Generat
 
 
 def shifted(truth: Truth, lag_s: float) -> Truth:
-    """Return the truth in which the second body gets its speed `lag_s` after contact, or before."""
+    """Return the truth in which the second body gets its speed `lag_s` after contact, or before.
+
+    Where it is early the first body slows at the place of contact all the same, and does not hit it again.
+    """
     from wmeval.world import resume
 
     a, b = truth.names[:2]
     touch = meeting(truth).time_s
     after = int(np.ceil(touch * truth.clock_hz)) + 4
-    speed = {b: (float(truth.velocity[after, 1, 0]), 0.0, 0.0)}
+    slows, speed = ({n: (float(truth.velocity[after, i, 0]), 0.0, 0.0)} for i, n in enumerate((a, b)))
     if lag_s < 0:
-        return resume(truth, touch + lag_s, velocity=speed)
+        return resume(resume(truth, touch + lag_s, velocity=speed), touch, velocity=slows)
     before = int(np.floor(touch * truth.clock_hz)) / truth.clock_hz
     still = {a: (0.0, 0.0, 0.0), b: (0.0, 0.0, 0.0)}
     return resume(resume(truth, before, velocity=still), touch + lag_s, velocity=speed)

@@ -140,7 +140,14 @@ def test_the_causal_contrast_of_known_shares() -> None:
 
     right = told([True] * 20, [False] * 20)
     assert right["value"] == 1.0
-    assert right["lo"] == pytest.approx(1 - np.hypot(0.1611, 0.1611), abs=2e-3)  # Wilson's bound of 20 of 20
+    assert right["lo"] == pytest.approx(
+        2 * 0.025 ** (1 / 20) - 1
+    )  # Clopper and Pearson's of 20 of 20, in -1..1
+    half = told([True, True, False, False] * 10, [True, False] * 20)
+    assert half["value"] == 0.0
+    assert half["lo"] < 0 < half["hi"]
+    alike = told([True, False] * 20, [True, False] * 20)  # the same scenes move in both arms
+    assert alike["hi"] - alike["lo"] < half["hi"] - half["lo"]
     assert told([True] * 10, [True] * 10)["value"] == 0.0
     assert PROBE.reduce([], [])["causal contrast"]["n"] == 0
 
