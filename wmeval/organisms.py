@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wmeval import faults
 from wmeval.camera import View
 from wmeval.errors import UsageError, unknown
-from wmeval.references import REFERENCES, Reference
+from wmeval.references import REFERENCES, Frames, Reference
 from wmeval.truth import Truth
 
 Fault = Callable[[Truth, float, np.random.Generator], Truth]
@@ -49,14 +48,16 @@ class Organism:
             raise UsageError(f"the organism {self.name!r} has no strengths; ask for organism:{self.name}")
         name = f"organism:{self.name}" + (f"={used:g}" if used != self.strength else "")
 
-        def frames(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        def frames(
+            truth: Truth, view: View, context: Frames, horizon: int, rng: np.random.Generator
+        ) -> Frames:
             from wmeval.world import frame_split, render
 
             asked = frame_split(truth.scene, view)[1][:horizon]
             drawn = [render(self.fault(truth, used, rng), view, asked).frames for _ in range(self.samples)]
             if len(drawn) == 1:
                 return drawn[0]
-            mean: NDArray[np.uint8] = np.rint(np.mean(drawn, axis=0)).astype(np.uint8)
+            mean: Frames = np.rint(np.mean(drawn, axis=0)).astype(np.uint8)
             return mean
 
         card = replace(
@@ -83,7 +84,7 @@ _ALL = (
         "ignores-actions", "only a share of an action takes effect (share)", 0.0, 0.6, faults.weak_actions
     ),
     Organism("hue-drift", "colours turn (degrees/s)", 25.0, 12.0, faults.hue_drift),
-    Organism("size-drift", "bodies grow (share of their extents per s)", 0.3, 0.1, faults.size_drift),
+    Organism("size-drift", "bodies grow (share of their extents per s)", 0.5, 0.1, faults.size_drift),
     Organism(
         "super-bounce", "impacts return more speed than they meet (restitution)", 1.2, 1.0, faults.bouncy
     ),
