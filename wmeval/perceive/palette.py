@@ -43,8 +43,8 @@ class Palette:
     bleach: Floats  # (N,) grey per chroma of the body itself, (1 - S) / S
 
 
-def colours(frames: NDArray[np.uint8]) -> Colours:
-    """Return the colours of frames (T, H, W, 3)."""
+def colours(frames: NDArray[np.uint8] | Singles) -> Colours:
+    """Return the colours of frames (T, H, W, 3) in [0, 255]."""
     red, green, blue = (np.ascontiguousarray(frames[..., c]).astype(np.float32) for c in range(3))
     low: Singles = np.minimum(np.minimum(red, green), blue)
     high: Singles = np.maximum(np.maximum(red, green), blue)

@@ -1,4 +1,4 @@
-"""Frames -> Tracks: palette, evidence, components, outlines, and what is left unexplained.
+"""Frames -> Tracks: colour cast, palette, evidence, components, outlines, and what is left unexplained.
 
 The measurer knows the Scene (shapes, sizes, hues, static bodies, camera) and never the Truth. It takes
 bodies to move in the plane y = where they start, drifting with their starting velocity along y; the depth
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wmeval.camera import View
+from wmeval.perceive.balance import balanced
 from wmeval.perceive.blobs import components
 from wmeval.perceive.evidence import gather
 from wmeval.perceive.fit import Geometry
@@ -46,7 +47,7 @@ def track(frames: NDArray[np.uint8], scene: Scene, view: View, times: Floats) ->
     out = _nothing(scene, view, times)
     if not scene.moving or not len(times):
         return out
-    clip = colours(frames)
+    clip = colours(balanced(frames))
     evidence = gather(clip, estimate(clip, scene))
     statics = Statics.of(scene, view, times)
     sights = [locate(i, scene, view, times, evidence, statics) for i in range(len(scene.moving))]
