@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wmeval.camera import Camera, View
 from wmeval.caption import caption
 from wmeval.probe import Measurement, Probe, Twin
 from wmeval.scene import HUES, Body, Case, Scene
@@ -103,15 +104,8 @@ class Stay:
 
 def stay(times: Floats, scene: Scene) -> Stay:
     """Return when the camera is at home; where it never leaves, all predicted frames are after."""
-    poses = [scene.camera.at(float(t)) for t in times]
-    home = scene.camera.at(0.0)
-    at_home = np.array(
-        [
-            np.allclose(p.eye, home.eye, atol=1e-4) and np.allclose(p.axes, home.axes, atol=1e-5)
-            for p in poses
-        ],
-        dtype=bool,
-    )
+    home = np.array((*scene.camera.eye, *scene.camera.target))
+    at_home = np.all(np.abs(_path(times, scene.camera) - home) < 1e-4, axis=1)
     asked = times > scene.cut_s + 1e-9
     last_away = np.flatnonzero(~at_home)
     again = np.arange(len(times)) > (last_away[-1] if len(last_away) else -1)
@@ -124,22 +118,50 @@ def event(tracks: Tracks, truth: Truth) -> float:
     One that must be out of view must not be found; one that must be elsewhere in view must be found most of
     the way there. It is 1 where nothing has to leave.
     """
-    from wmeval.world import exact_tracks
-
     scene = truth.scene
-    true = exact_tracks(truth, tracks.view, tracks.times)
     seen = stay(tracks.times, scene)
-    on_way = ((tracks.times > scene.cut_s + 1e-9) & ~seen.after)[:, None]
-    gone = on_way & (true.visible <= OUT)
+    on_way = (tracks.times > scene.cut_s + 1e-9) & ~seen.after
+    visible, pixel = _on_way(truth, tracks.times, on_way, tracks.view)
+    gone = on_way[:, None] & (visible <= OUT)
     home = scene.camera.project(_start(scene), 0.0, tracks.view)[0]
-    step = np.nan_to_num(true.pixel - home)
+    step = np.where((visible >= IN)[..., None], pixel - home, 0.0)
     way = np.linalg.norm(step, axis=-1)
-    in_view = on_way & (true.visible >= IN) & (way >= MOVED * tracks.view.height)
+    in_view = on_way[:, None] & (visible >= IN) & (way >= MOVED * tracks.view.height)
     moved = in_view & (way >= FAR * np.max(way, axis=0, where=in_view, initial=0.0))
     there = ((tracks.pixel - home) * step).sum(-1) >= MOST * way**2
     right = np.where(gone, ~tracks.found, tracks.found & there)
     asked = gone | moved
     return float(min(1.0, right[asked].mean() / ENOUGH)) if asked.any() else 1.0
+
+
+def _on_way(truth: Truth, times: Floats, asked: Bools, view: View) -> tuple[Floats, Floats]:
+    """Return how much of each landmark is in view (T, N) and where its centre is (T, N, 2) [px] when asked.
+
+    Landmarks rest, so that where the camera comes by twice one look is enough; and they stand before and
+    above everything grey, which hides none of them.
+    """
+    from wmeval.world import visibility
+
+    scene = truth.scene
+    visible = np.zeros((len(times), len(scene.moving)))
+    pixel = np.zeros((*visible.shape, 2))
+    rows = np.flatnonzero(asked)
+    _, first, which = np.unique(
+        _path(times[rows], scene.camera).round(6), axis=0, return_index=True, return_inverse=True
+    )
+    when = times[rows[first]]
+    alone = replace(truth, scene=replace(scene, bodies=scene.moving))
+    visible[rows] = visibility(alone, when)[which.ravel()]
+    shown = [scene.camera.project(_start(scene), float(t), view)[0] for t in when]
+    pixel[rows] = np.array(shown).reshape(-1, *pixel.shape[1:])[which.ravel()]
+    return visible, pixel
+
+
+def _path(times: Floats, camera: Camera) -> Floats:
+    """Return eye and target (T, 6) [m] of a camera at times (T,) [s]."""
+    keys = ((0.0, camera.eye, camera.target), *camera.path)
+    stamps, places = [k[0] for k in keys], np.array([(*k[1], *k[2]) for k in keys])
+    return np.stack([np.interp(times, stamps, column) for column in places.T], axis=-1)
 
 
 def _start(scene: Scene) -> Floats:

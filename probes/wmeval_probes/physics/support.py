@@ -8,7 +8,7 @@ that a world in which all stands is as wrong as one in which all falls.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from wmeval_probes.physics.stacks import (
 )
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 MOVED_M, TILTED = 0.2, 0.35  # m, rad: from there a block falls
 OFF_S = 0.5  # s that a fall may be off before it is as bad as none
 DEAD, GONE = 0.4, 1.5  # of where a fall begins: what a block between others seems to move; it has fallen
@@ -52,7 +53,28 @@ def case(rng: np.random.Generator, tag: str) -> Case:
     return Case({"stands": stands, "falls": falls})
 
 
-def moved(tracks: Tracks, scene: Scene) -> Floats:
+@dataclass(frozen=True)
+class TruePlaces:
+    """Where the bodies of a truth are, in view or not: nothing hides a block before it has fallen.
+
+    Fields and shapes are those of Tracks.
+    """
+
+    times: Floats
+    position: Floats
+    angle: Floats
+    found: Bools
+
+
+def true_places(truth: Truth, times: Floats) -> TruePlaces:
+    """Return where the bodies of a truth are at times (T,) [s]."""
+    position, orientation = truth.poses_at(times)
+    x, y, z, w = np.moveaxis(orientation, -1, 0)
+    angle = np.arctan2(2 * (x * z - y * w), 1 - 2 * (y * y + z * z))
+    return TruePlaces(times, position, angle, np.isfinite(angle))
+
+
+def moved(tracks: Tracks | TruePlaces, scene: Scene) -> Floats:
     """Return how far each body (T, N) is from where it was seen before the cut; NaN = lost.
 
     1 is where a fall begins. A block between blocks of other colours is seen a little beside its place, so it
@@ -90,7 +112,7 @@ def begins(times: Floats, far: Floats) -> float | None:
     return float(np.interp(1.0, far[k - 1 : k + 1], t[k - 1 : k + 1]))
 
 
-def lean(tracks: Tracks, scene: Scene, slot: int, at: float) -> float:
+def lean(tracks: Tracks | TruePlaces, scene: Scene, slot: int, at: float) -> float:
     """Return which way a body goes at a time, > 0 to the right, in units of where a fall begins."""
     before = tracks.times < scene.cut_s - 1e-9
     seen = np.flatnonzero(tracks.found[:, slot])
@@ -106,7 +128,10 @@ def event(tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> dict[str
     for arm, truth in truths.items():
         later = tracks[arm].after(truth.scene.cut_s)
         asked = later.times[:, None] <= np.array(
-            [np.inf if t is None else t + SETTLED_S for t in _falls(truth, tracks[arm])]
+            [
+                np.inf if t is None else t + SETTLED_S
+                for t in _begin(true_places(truth, tracks[arm].times), truth.scene)
+            ]
         )
         seen = [
             later.found[asked[:, i], i].mean() if asked[:, i].any() else 0.0 for i in range(asked.shape[1])
@@ -115,14 +140,7 @@ def event(tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> dict[str
     return shares
 
 
-def _falls(truth: Truth, like: Tracks) -> list[float | None]:
-    """Return when each body of a truth begins to fall, as a perfect eye sees it in the frames of a track."""
-    from wmeval.world import exact_tracks
-
-    return _begin(exact_tracks(truth, like.view, like.times), truth.scene)
-
-
-def _begin(tracks: Tracks, scene: Scene) -> list[float | None]:
+def _begin(tracks: Tracks | TruePlaces, scene: Scene) -> list[float | None]:
     asked = tracks.times >= scene.cut_s - 1e-9
     return [begins(tracks.times[asked], far) for far in moved(tracks, scene)[asked].T]
 
@@ -138,10 +156,8 @@ def measure(tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> dict[s
 
 
 def _arm(tracks: Tracks, truth: Truth) -> Measurement:
-    from wmeval.world import exact_tracks
-
     scene = truth.scene
-    exact = exact_tracks(truth, tracks.view, tracks.times)
+    exact = true_places(truth, tracks.times)
     far = moved(tracks, scene)[tracks.times > scene.cut_s + 1e-9]
     if lost := [n for i, n in enumerate(scene.names) if not np.isfinite(far[:, i]).any()]:
         return Measurement(PROBE.worst, f"{', '.join(lost)} found in no predicted frame")
