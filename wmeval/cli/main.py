@@ -32,6 +32,7 @@ COMMANDS = {
     "power": ("wmeval.cli.power", "Tell what differences a run can show, and how many cases others need."),
     "data": ("wmeval.cli.data", "Make and export data to train on."),
     "train": ("wmeval.cli.train", "Train one of the models or feature extractors that are shipped."),
+    "serve-model": ("wmeval.cli.serve_model", "Serve a model to `run --model remote` elsewhere."),
     "new": ("wmeval.cli.new", "Write a probe or an adapter of your own to start from."),
     "check": ("wmeval.cli.check", "Check a probe or an adapter the way its own tests do."),
     "calibrate": ("wmeval.cli.calibrate", "Measure what skill 0 and 1 mean for a suite's probes."),
