@@ -7,9 +7,11 @@ without the smallest violation that its instrument sees, and how often it sees o
 
 from __future__ import annotations
 
+import atexit
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +25,8 @@ from wmeval.probe import Probe
 from wmeval.seeds import Split, scene_rng
 
 if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
     from wmeval.trial import Eye
 
 REFERENCE_ROWS = ("oracle", "freeze", "vanish", "blur", "linear", "noise")
@@ -229,11 +233,24 @@ def run_jobs(probe: Probe, jobs: Sequence[Job], workers: int = 1) -> Iterator[Ro
         for job in jobs:
             yield try_case(probe, job)
         return
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        yield from _pool(workers).map(_try_at, [where] * len(jobs), jobs, chunksize=4)
+    except BrokenProcessPool:
+        _pool.cache_clear()
+        raise
+
+
+@cache
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Return the processes that try cases; they last, since starting them takes longer than many a case."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        yield from pool.map(_try_at, [where] * len(jobs), jobs, chunksize=4)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"))
+    atexit.register(pool.shutdown)
+    return pool
 
 
 def _try_at(where: str, job: Job) -> Row:

@@ -7,6 +7,7 @@ image spans [0, W] x [0, H], so the centre of the top-left pixel is (0.5, 0.5).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,14 +54,8 @@ class Camera:
 
     def at(self, time_s: float) -> Pose:
         """Return the pose at a time [s]; keyframes are joined linearly and held after the last."""
-        keys = ((0.0, self.eye, self.target), *self.path)
-        stamps = np.array([k[0] for k in keys])
-        eye = np.array([np.interp(time_s, stamps, [k[1][i] for k in keys]) for i in range(3)])
-        target = np.array([np.interp(time_s, stamps, [k[2][i] for k in keys]) for i in range(3)])
-        forward = (target - eye) / np.linalg.norm(target - eye)
-        right = np.cross(forward, (0.0, 0.0, 1.0))
-        right /= np.linalg.norm(right)
-        return Pose(eye, np.stack([right, np.cross(forward, right), forward]))
+        kept = _pose(self, float(time_s) if self.path else 0.0)
+        return Pose(kept.eye.copy(), kept.axes.copy())
 
     def focal_px(self, view: View) -> float:
         """Return the focal length [px]; pixels are square."""
@@ -95,3 +90,16 @@ class Camera:
         reach: Floats = (np.asarray(y, dtype=np.float64) - eye[1]) / direction[..., 1]
         points: Floats = eye + direction * reach[..., None]
         return points
+
+
+@lru_cache(maxsize=1024)
+def _pose(camera: Camera, time_s: float) -> Pose:
+    keys = ((0.0, camera.eye, camera.target), *camera.path)
+    stamps = np.array([k[0] for k in keys])
+    eye = np.array([np.interp(time_s, stamps, [k[1][i] for k in keys]) for i in range(3)])
+    target = np.array([np.interp(time_s, stamps, [k[2][i] for k in keys]) for i in range(3)])
+    forward = (target - eye) / np.linalg.norm(target - eye)
+    right = np.cross(forward, (0.0, 0.0, 1.0))
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(forward, right), forward])
+    return Pose(eye, axes)

@@ -51,10 +51,10 @@ class Organism:
         def frames(
             truth: Truth, view: View, context: Frames, horizon: int, rng: np.random.Generator
         ) -> Frames:
-            from wmeval.world import frame_split, render
+            from wmeval.world import film, frame_split
 
             asked = frame_split(truth.scene, view)[1][:horizon]
-            drawn = [render(self.fault(truth, used, rng), view, asked).frames for _ in range(self.samples)]
+            drawn = [film(self.fault(truth, used, rng), view, asked) for _ in range(self.samples)]
             if len(drawn) == 1:
                 return drawn[0]
             mean: Frames = np.rint(np.mean(drawn, axis=0)).astype(np.uint8)

@@ -28,37 +28,39 @@ class Reference:
 
     name: str
     card: Card
-    frames: Callable[[Truth, View, int, np.random.Generator], Frames]
+    frames: Callable[[Truth, View, Frames, int, np.random.Generator], Frames]
 
-    def predict(self, truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Prediction:
-        """Return the `horizon` frames after the cut."""
+    def predict(
+        self, truth: Truth, view: View, context: Frames, horizon: int, rng: np.random.Generator
+    ) -> Prediction:
+        """Return the `horizon` frames after the cut; `context` (T, H, W, 3) are those up to it."""
         start = time.perf_counter()
-        frames = self.frames(truth, view, horizon, rng)
+        frames = self.frames(truth, view, context, horizon, rng)
         return Prediction(frames=frames, seconds=time.perf_counter() - start)
 
 
-def oracle(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Frames:
+def oracle(truth: Truth, view: View, context: Frames, horizon: int, rng: np.random.Generator) -> Frames:
     """Return the true frames."""
-    from wmeval.world import render
+    from wmeval.world import film
 
-    return render(truth, view, _asked(truth.scene, view, horizon)).frames
+    return film(truth, view, _asked(truth.scene, view, horizon))
 
 
-def freeze(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Frames:
+def freeze(truth: Truth, view: View, context: Frames, horizon: int, rng: np.random.Generator) -> Frames:
     """Return the last context frame, again and again."""
-    return np.repeat(_context(truth, view)[-1:], horizon, axis=0)
+    return np.repeat(context[-1:], horizon, axis=0)
 
 
-def vanish(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Frames:
+def vanish(truth: Truth, view: View, context: Frames, horizon: int, rng: np.random.Generator) -> Frames:
     """Return the median of the context frames: whatever moves is gone."""
-    return np.repeat(_median(_context(truth, view))[None], horizon, axis=0)
+    return np.repeat(_median(context)[None], horizon, axis=0)
 
 
-def blur(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Frames:
+def blur(truth: Truth, view: View, context: Frames, horizon: int, rng: np.random.Generator) -> Frames:
     """Return the last context frame under a Gaussian whose sigma grows evenly to 4 px per 64 px of height."""
     from scipy.ndimage import gaussian_filter1d
 
-    last = _context(truth, view)[-1].astype(np.float64)
+    last = context[-1].astype(np.float64)
     out = np.empty((horizon, *last.shape), np.uint8)
     for t in range(horizon):
         sigma = BLUR_PX * view.height / BLUR_HEIGHT_PX * (t + 1) / horizon
@@ -67,13 +69,12 @@ def blur(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Fr
     return out
 
 
-def linear(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Frames:
+def linear(truth: Truth, view: View, context: Frames, horizon: int, rng: np.random.Generator) -> Frames:
     """Return the patch of each tracked body moved on at its last velocity over the empty background."""
     from scipy.ndimage import shift
 
     from wmeval.perceive import track
 
-    context = _context(truth, view)
     tracks = track(context, truth.scene, view, _times(truth.scene, view)[: len(context)])
     reach = np.array([_reach_px(truth.scene, slot, view) for slot in range(len(truth.scene.moving))])
     u, v = np.meshgrid(np.arange(view.width) + 0.5, np.arange(view.height) + 0.5)
@@ -121,7 +122,7 @@ def _empty(frames: Frames, bodies: NDArray[np.bool_]) -> NDArray[np.float64]:
     return filled
 
 
-def noise(truth: Truth, view: View, horizon: int, rng: np.random.Generator) -> Frames:
+def noise(truth: Truth, view: View, context: Frames, horizon: int, rng: np.random.Generator) -> Frames:
     """Return independent uniform pixels."""
     return rng.integers(0, 256, (horizon, view.height, view.width, 3), dtype=np.uint8)
 
@@ -133,12 +134,6 @@ def _times(scene: Scene, view: View) -> NDArray[np.float64]:
 def _asked(scene: Scene, view: View, horizon: int) -> NDArray[np.float64]:
     times = _times(scene, view)
     return times[times > scene.cut_s + 1e-9][:horizon]
-
-
-def _context(truth: Truth, view: View) -> Frames:
-    from wmeval.world import observe
-
-    return observe(truth, view).frames
 
 
 def _median(frames: Frames) -> Frames:

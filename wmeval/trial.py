@@ -23,7 +23,7 @@ from wmeval.scene import Case, Scene
 from wmeval.seeds import sample_seed
 from wmeval.tracks import Tracks
 from wmeval.truth import Truth
-from wmeval.world import exact_tracks, frame_split, render, simulate, visibility
+from wmeval.world import exact_tracks, film, frame_split, simulate, visibility
 
 Frames = NDArray[np.uint8]
 Eye = Callable[[Frames, Scene, View, NDArray[np.float64]], Tracks]  # of a whole video at its times
@@ -58,7 +58,9 @@ class Trial:
         for arm, truth in self.truths.items():
             context, asked = self._split(arm)
             rng = np.random.default_rng(sample_seed(0, self.probe.key, self.case.case_id, 0))
-            predicted = load_reference(name).predict(truth, self.view, asked, rng).frames
+            predicted = (
+                load_reference(name).predict(truth, self.view, self.frames[arm][:context], asked, rng).frames
+            )
             if predicted is None:
                 raise ValueError(f"the reference {name!r} returned no frames")
             videos[arm] = np.concatenate([self.frames[arm][:context], predicted])
@@ -125,7 +127,7 @@ class Trial:
         return len(context), len(asked)
 
     def _draw(self, truth: Truth) -> Frames:
-        return render(truth, self.view, frame_split(truth.scene, self.view, self.probe.horizon_s)[1]).frames
+        return film(truth, self.view, frame_split(truth.scene, self.view, self.probe.horizon_s)[1])
 
 
 def prepare(
@@ -142,5 +144,5 @@ def prepare(
         truths = {arm: simulate(scene, futures=count) for arm, scene in case.arms.items()}
         for arm, truth in truths.items():
             times = np.concatenate(frame_split(truth.scene, view, probe.horizon_s))
-            frames[arm] = render(truth, view, times).frames
+            frames[arm] = film(truth, view, times)
     return Trial(probe, case, view, truths, frames, eye or track)

@@ -8,7 +8,7 @@ from wmeval.errors import UsageError
 from wmeval.organisms import ORGANISMS, organism
 from wmeval.references import REFERENCES
 from wmeval.scene import Scene, ball, floor, side_camera
-from wmeval.world import simulate
+from wmeval.world import observe, simulate
 
 VIEW, AHEAD = View(), 8
 
@@ -24,7 +24,8 @@ def truth():
 
 
 def frames(reference, truth):
-    return reference.predict(truth, VIEW, AHEAD, np.random.default_rng(0)).frames
+    context = observe(truth, VIEW).frames
+    return reference.predict(truth, VIEW, context, AHEAD, np.random.default_rng(0)).frames
 
 
 def test_every_organism_is_listed_and_every_listed_one_is_there() -> None:

@@ -167,7 +167,13 @@ def check(answer: Any, observation: Observation) -> Prediction:
 def _answers(model: WorldModel | Reference, batch: list[Asked], view: View) -> list[Prediction]:
     if isinstance(model, Reference):
         return [
-            model.predict(a.truth, view, a.observation.horizon, np.random.Generator(np.random.PCG64(a.seed)))
+            model.predict(
+                a.truth,
+                view,
+                a.observation.frames,
+                a.observation.horizon,
+                np.random.Generator(np.random.PCG64(a.seed)),
+            )
             for a in batch
         ]
     if not isinstance(model, Generates):

@@ -3,7 +3,7 @@
 from wmeval.world.contact import distances
 from wmeval.world.futures import make_futures
 from wmeval.world.observe import actions, clip, exact_tracks, frame_split, observe
-from wmeval.world.render import Rendered, Renderer, render
+from wmeval.world.render import Rendered, Renderer, film, render
 from wmeval.world.simulate import absent, repaint, resume, simulate
 from wmeval.world.visibility import visibility
 
@@ -15,6 +15,7 @@ __all__ = [
     "clip",
     "distances",
     "exact_tracks",
+    "film",
     "frame_split",
     "make_futures",
     "observe",

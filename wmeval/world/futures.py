@@ -32,7 +32,7 @@ def make_futures(scene: Scene, count: int = 16) -> tuple[Future, ...]:
     times = GRID.frame_times(scene.duration_s)
     made = []
     for _ in range(count):
-        truth = simulate(_redrawn(scene, rng))
+        truth = simulate(_redrawn(scene, rng), poses_only=True)
         made.append(Future(truth.poses_at(times)[0], visibility(truth, times)))
     return tuple(made)
 

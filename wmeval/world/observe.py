@@ -16,7 +16,7 @@ from wmeval.model import ACTION_DIM, Clip, Observation
 from wmeval.scene import Body, Scene
 from wmeval.tracks import Tracks
 from wmeval.truth import Truth
-from wmeval.world.render import Rendered, render
+from wmeval.world.render import Rendered, film
 from wmeval.world.visibility import rotation_matrices, visibility
 
 Floats = NDArray[np.float64]
@@ -46,7 +46,7 @@ def observe(
     `rendered` saves drawing the frames again; it must hold at least the context frames of this view.
     """
     context, asked = frame_split(truth.scene, view, horizon_s)
-    frames = (rendered or render(truth, view, context)).frames[: len(context)]
+    frames = (film(truth, view, context) if rendered is None else rendered.frames)[: len(context)]
     times = np.concatenate([context, asked])
     return Observation(
         frames, view.fps, actions(truth.scene, times), len(asked), truth.scene.caption,
@@ -57,7 +57,7 @@ def observe(
 def clip(truth: Truth, view: View, *, rendered: Rendered | None = None) -> Clip:
     """Return the whole video of a truth with its actions."""
     times = view.frame_times(truth.scene.duration_s)
-    frames = (rendered or render(truth, view, times)).frames
+    frames = film(truth, view, times) if rendered is None else rendered.frames
     return Clip(frames, view.fps, actions(truth.scene, times))
 
 

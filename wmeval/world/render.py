@@ -7,8 +7,9 @@ Pictures come from interpolated poses and never change the physics. A second ren
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +50,34 @@ def render(
     return (renderer or tiny_renderer)(truth, view, when)
 
 
+def film(truth: Truth, view: View, times: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
+    """Return the frames (T, H, W, 3) of `render`, without masks and depth."""
+    when = view.frame_times(truth.scene.duration_s) if times is None else np.asarray(times)
+    frames = np.empty((len(when), view.height, view.width, 3), np.uint8)
+    for t, picture in enumerate(_pictures(truth, view, when)):
+        frames[t] = _colours(picture.rgb, view.supersample)
+    return frames
+
+
 def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rendered:
     """Draw with PyBullet's software renderer, box-averaged from `view.supersample` times the size."""
+    shape = (len(times), view.height, view.width)
+    drawn = Rendered(np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.float32))
+    for t, picture in enumerate(_pictures(truth, view, times)):
+        drawn.frames[t] = _colours(picture.rgb, view.supersample)
+        depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * picture.buffer)
+        drawn.bodies[t], drawn.depth[t] = _coverage(picture.slots, depth, view.supersample)
+    return drawn
+
+
+@dataclass(frozen=True)
+class _Picture:
+    rgb: NDArray[np.uint8]  # (h, w, 3), at the size that is drawn
+    buffer: NDArray[np.float64]  # (h, w) in [0, 1], nonlinear depth
+    slots: NDArray[np.uint8]  # (h, w) 0 = none, i + 1 = dynamic body in slot i
+
+
+def _pictures(truth: Truth, view: View, times: NDArray[np.float64]) -> Iterator[_Picture]:
     scene, client, ss = truth.scene, camera_client(), view.supersample
     client.reset("flight", 0.0)
     ids = [client.paint(b, body_colour(b)) for b in scene.bodies]
@@ -67,9 +94,6 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
     position, orientation = truth.poses_at(times)
     height, width = view.height * ss, view.width * ss
     big = View(view.fps, height, width)
-    frames = np.empty((len(times), view.height, view.width, 3), np.uint8)
-    bodies = np.empty((len(times), view.height, view.width), np.uint8)
-    depths = np.empty((len(times), view.height, view.width), np.float32)
     far_away = np.array([0.0, 0.0, -1e3])
     upright = np.array([0.0, 0.0, 0.0, 1.0])
     shown: NDArray[np.bool_] = np.all(np.isfinite(position), axis=-1)
@@ -100,9 +124,7 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
         if still is None or scene.camera.path:
             still = matrices(scene.camera, float(now), big)
         rgb, buffer, seen = client.picture(width, height, *still, shadows=view.shadows)
-        depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * buffer)
-        frames[t], bodies[t], depths[t] = _shrink(rgb, lut[seen], depth, ss)
-    return Rendered(frames, bodies, depths)
+        yield _Picture(rgb, buffer, lut[seen])
 
 
 def _rod(body: Body) -> Body:
@@ -154,18 +176,31 @@ def matrices(camera: Camera, time_s: float, view: View) -> tuple[list[float], li
     return look.T.ravel().tolist(), lens.T.ravel().tolist()
 
 
-def _shrink(
-    rgb: NDArray[np.uint8], slots: NDArray[np.uint8], depth: NDArray[np.float64], by: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float64]]:
-    """Average colours over by x by blocks; a block belongs to the body that covers most of it."""
+def _blocks(pixels: NDArray[Any], by: int) -> list[NDArray[Any]]:
+    """Return the by x by pixels of every block, each as an image of blocks.
+
+    Strided views: a reshape to blocks and a sum over two axes takes ten times as long.
+    """
+    return [pixels[i::by, j::by] for i in range(by) for j in range(by)]
+
+
+def _colours(rgb: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
+    """Return colours averaged over by x by blocks."""
     if by == 1:
-        return rgb, slots, depth
-    # strided sums: a reshape to blocks and a sum over two axes takes ten times as long
-    cells = [(slice(i, None, by), slice(j, None, by)) for i in range(by) for j in range(by)]
-    total = sum(rgb[cell].astype(np.uint32) for cell in cells)
-    colour = ((total + by * by // 2) // (by * by)).astype(np.uint8)  # type: ignore[union-attr]
+        return rgb
+    total = sum(block.astype(np.uint32) for block in _blocks(rgb, by))
+    mean: NDArray[np.uint8] = ((total + by * by // 2) // (by * by)).astype(np.uint8)  # type: ignore[union-attr]
+    return mean
+
+
+def _coverage(
+    slots: NDArray[np.uint8], depth: NDArray[np.float64], by: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return the body that covers most of each by x by block, and the mean depth there."""
+    if by == 1:
+        return slots, depth
     present = np.flatnonzero(np.bincount(slots.ravel()))
-    blocks = [slots[cell] for cell in cells]
+    blocks = _blocks(slots, by)
     share = np.stack([sum((block == s).astype(np.uint8) for block in blocks) for s in present])
-    near = sum(depth[cell] for cell in cells) / len(cells)
-    return colour, present[share.argmax(0)].astype(np.uint8), np.asarray(near)
+    near = sum(_blocks(depth, by)) / by**2
+    return present[share.argmax(0)].astype(np.uint8), np.asarray(near)

@@ -18,10 +18,11 @@ Vectors = Mapping[str, Sequence[float]]
 _Row = tuple[float, int, int, tuple[float, ...], tuple[float, ...], float]
 
 
-def simulate(scene: Scene, *, futures: int = 0) -> Truth:
+def simulate(scene: Scene, *, futures: int = 0, poses_only: bool = False) -> Truth:
     """Return what happens in a scene, with poses kept at 240 Hz from 0 to duration_s.
 
     `futures` re-simulations with a jittered start and `hidden` redrawn are added (see world.futures).
+    With `poses_only` velocities are NaN and no contacts are kept, which takes half as long.
     Velocities are those of the step that ends at each time: the integrator is a leapfrog, and starting
     it half a kick early makes positions in flight exact to rounding (Stoermer-Verlet).
 
@@ -36,7 +37,7 @@ def simulate(scene: Scene, *, futures: int = 0) -> Truth:
         np.array([b.velocity for b in scene.moving]).reshape(n, 3) + _half_kick(scene),
         np.array([b.spin for b in scene.moving]).reshape(n, 3),
     )
-    truth = _run(scene, start, first_tick=0, absent=frozenset())
+    truth = _run(scene, start, first_tick=0, absent=frozenset(), poses_only=poses_only)
     if futures:
         from wmeval.world.futures import make_futures
 
@@ -185,7 +186,7 @@ def _half_kick(scene: Scene) -> Floats:
 
 def _run(
     scene: Scene, start: _State, *, first_tick: int, absent: frozenset[int],
-    passes: Sequence[tuple[str, str]] = (),
+    passes: Sequence[tuple[str, str]] = (), poses_only: bool = False,
 ) -> Truth:  # fmt: skip
     client = physics_client()
     client.reset(scene.profile, scene.gravity)
@@ -215,7 +216,8 @@ def _run(
     for tick in range(k):
         for i, uid in here:
             position[tick, i], orientation[tick, i] = client.pose(uid)
-            velocity[tick, i], spin[tick, i] = client.velocity(uid)
+            if not poses_only:
+                velocity[tick, i], spin[tick, i] = client.velocity(uid)
         if tick == k - 1:
             break
         for sub in range(substeps):
@@ -223,6 +225,8 @@ def _run(
                 if uid_of_push not in absent:
                     client.push(moving[uid_of_push], force)
             client.step()
+            if poses_only:
+                continue
             now = first_tick / CLOCK_HZ + (tick * substeps + sub + 1) / (substeps * CLOCK_HZ)
             for c in client.contacts():
                 if c[9] > 0:

@@ -64,7 +64,10 @@ class _Placed:
     @classmethod
     def still(cls, body: Body, times: Floats) -> _Placed:
         """Return a static body along its path."""
-        position = np.array([body.placed(float(now)) for now in times]).reshape(-1, 3)
+        if body.path:
+            position = np.array([body.placed(float(now)) for now in times]).reshape(-1, 3)
+        else:
+            position = np.tile(np.array(body.position), (len(times), 1))
         return cls(body, position, np.tile(np.array(body.orientation), (len(times), 1)))
 
     def at(self, index: NDArray[np.int64]) -> _Placed:
