@@ -130,7 +130,11 @@ def make_plan(request: Request) -> Plan:
     Raises:
         UsageError: a name, an option or a file that is not there.
     """
-    card, weights = _model(request)
+    return plan_of(request, *_model(request))
+
+
+def plan_of(request: Request, card: Card, weights: str | None) -> Plan:
+    """Return the plan of a request for a model that this card describes; see `make_plan`."""
     suite = registry.load_suite(request.suite)
     view = request.view or card.view
     if view != card.view and not card.reference:
