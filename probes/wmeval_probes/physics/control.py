@@ -43,6 +43,7 @@ WEAK = 0.5  # of the strong push
 GAP = 0.15  # m that the pushed body keeps from the others
 LEAST = 0.2  # m: a true displacement below counts as this much, so that an error stays finite
 EFFECT = 0.05  # m, root mean square: every graded push does ten times the error of a track
+DEAD = (0.1, 0.2)  # radii: a miss that an eye or a codec makes; one from which on it counts whole
 ANSWER = 0.1  # of the true response: less is none, and nothing is proportional to it
 ENOUGH = 0.9  # share of the predicted frames in which every body must be found
 
@@ -205,7 +206,7 @@ def measure(tracks: Arms, truths: Truths) -> dict[str, Measurement]:
     The error of an arm is |d' - d| / |d| (root mean squares over frames and axes), with what other bodies
     are displaced by added in quadrature. So 1 is a model that ignores actions, or answers in the wrong
     direction, and only what a push changes counts: the arm "none" is what the others are compared with and
-    has no error of its own. Its implied "response" is <d', d> / |d|^2.
+    has no error of its own. A miss below `DEAD` is none. The implied "response" is <d', d> / |d|^2.
     """
     scene = truths["none"].scene
     told: dict[str, Measurement] = {"none": Measurement(0.0)}
@@ -220,8 +221,9 @@ def measure(tracks: Arms, truths: Truths) -> dict[str, Measurement]:
             continue
         own[arm] = moved.pop(str(scene.actuated))
         scale = max(own[arm].size, LEAST)
-        leaks[arm] = max((d.miss for d in moved.values()), default=0.0) / scale
-        told[arm] = Measurement(float(np.hypot(own[arm].miss / scale, leaks[arm])))
+        missed = noticed(own[arm].miss, scene[str(scene.actuated)].radius)
+        leaks[arm] = max((noticed(d.miss, scene[n].radius) for n, d in moved.items()), default=0.0) / scale
+        told[arm] = Measurement(float(np.hypot(missed / scale, leaks[arm])))
     answered = {arm: d for arm, d in own.items() if d.size > EFFECT}
     if not answered:
         return told
@@ -239,6 +241,16 @@ def measure(tracks: Arms, truths: Truths) -> dict[str, Measurement]:
         arm: replace(m, implied=implied, evidence=evidence) if m.status == "ok" else m
         for arm, m in told.items()
     }
+
+
+def noticed(miss: float, radius: float) -> float:
+    """Return what of a miss [m] of a body of some radius [m] counts: nothing, a part, or all of it.
+
+    >>> [round(noticed(m, 0.3), 4) for m in (0.03, 0.045, 0.06, 0.3)]
+    [0.0, 0.0225, 0.06, 0.3]
+    """
+    free, whole = DEAD
+    return miss * float(np.clip((miss / radius - free) / (whole - free), 0.0, 1.0))
 
 
 def violate(truths: Truths, strength: float, rng: np.random.Generator) -> dict[str, Truth]:

@@ -12,7 +12,7 @@ from wmeval.seeds import scene_rng
 from wmeval.tracks import Tracks
 from wmeval.truth import Truth
 from wmeval.world import actions, exact_tracks, observe, simulate
-from wmeval_probes.physics.control import EFFECT, LEAST, PROBE, answering, path
+from wmeval_probes.physics.control import DEAD, EFFECT, LEAST, PROBE, answering, path
 from wmeval_probes.physics.difference import difference
 
 VIEW = View()
@@ -152,6 +152,17 @@ def test_moving_another_body_too_is_an_error(truths: Truths) -> None:
     assert told["strong"].implied["response"][0] == pytest.approx(1.0)
 
 
+def test_what_an_eye_errs_by_is_no_response(truths: Truths) -> None:
+    scene = truths["none"].scene
+    wobble = 0.9 * DEAD[0] * min(b.radius for b in scene.moving)
+    for size, least, most in ((wobble, 0.0, 0.0), (10 * wobble, 0.2, 2.0)):
+        shaken = {
+            arm: replace(t, position=t.position + (arm != "none") * late(t) * size / 0.4)
+            for arm, t in truths.items()
+        }
+        assert least <= PROBE.judge(exact(shaken), truths).error <= most
+
+
 def test_what_is_lost_is_the_worst(truths: Truths) -> None:
     tracks = exact(truths)
     found = tracks["strong"].found.copy()
@@ -165,7 +176,10 @@ def test_what_is_lost_is_the_worst(truths: Truths) -> None:
 def test_violation_has_the_stated_strength(truths: Truths, strength: float) -> None:
     broken = PROBE.violate(truths, strength, np.random.default_rng(0))
     told = PROBE.measure(exact(broken), truths)
-    assert told["strong"].error == pytest.approx(strength, abs=0.02)
+    if strength > DEAD[1]:
+        assert told["strong"].error == pytest.approx(strength, abs=0.02)
+    else:  # of that a part lies below what is noticed
+        assert 0 < told["strong"].error < strength + 0.02
     assert broken["none"] is truths["none"]
 
 
