@@ -2,8 +2,9 @@
 
 Frames are uint8 RGB, sRGB, `(B, T, H, W, 3)`; models convert inside. `actions[:, t]` acts between frame t
 and t + 1. A scene action is float64 (12,): impulse [N s] xyz and mean force [N] xyz on the one actuated
-body, camera velocity [m/s] xyz and rotation rate [rad/s] xyz. Capabilities are declared in the card and
-checked; they are never found by trial.
+body, camera velocity [m/s] xyz and rotation rate [rad/s] xyz. A native action is what the model's own action
+space says: the number of one choice (A = 1) where it is discrete, else `size` values. Capabilities are
+declared in the card and checked; they are never found by trial.
 """
 
 from __future__ import annotations
@@ -71,10 +72,11 @@ class Observation:
 
     frames: Frames  # (T, H, W, 3), up to the cut
     fps: float
-    actions: Floats  # (T - 1 + horizon, 12)
+    actions: Floats  # (T - 1 + horizon, 12); where `native`, (T - 1 + horizon, A)
     horizon: int  # frames asked for
     caption: str
     intrinsics: Floats  # (3, 3)
+    native: bool = False  # actions are in the model's own space, as recordings of its own world have them
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class Clip:
 
     frames: Frames  # (T, H, W, 3)
     fps: float
-    actions: Floats  # (T - 1, 12)
+    actions: Floats  # (T - 1, 12); where `native`, (T - 1, A)
+    native: bool = False  # see Observation
 
 
 @dataclass(frozen=True)
