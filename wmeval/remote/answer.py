@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wmeval.model import ACTION_DIM, Capability
+from wmeval.model import Capability
 from wmeval.remote import asked
 from wmeval.remote.sessions import Sessions
 from wmeval.remote.wire import PROTOCOL, Malformed, Message
@@ -91,7 +91,7 @@ def _step(served: Served, message: Message) -> Message:
     name, step = message.header.get("session"), asked.whole(message.header, "step", 0, 1 << 40)
     if not isinstance(name, str):
         raise Malformed(f"'session' is {name!r}; expected what /reset answered")
-    actions = message.array("actions", "float64", (None, ACTION_DIM))
+    actions = message.array("actions", "float64", (None, None))
     session = served.sessions.at(name, step, actions)
     if step < session.made and session.answer is not None:
         return session.answer  # asked for again since the answer was lost: a step is never made twice

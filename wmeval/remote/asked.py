@@ -23,7 +23,10 @@ def ask_to_continue(batch: Sequence[Observation], seeds: Sequence[int]) -> Messa
     items = []
     arrays: dict[str, NDArray[Any]] = {}
     for i, (one, seed) in enumerate(zip(batch, seeds, strict=True)):
-        items.append({"fps": one.fps, "horizon": one.horizon, "caption": one.caption, "seed": int(seed)})
+        items.append({
+            "fps": one.fps, "horizon": one.horizon, "caption": one.caption, "seed": int(seed),
+            "native": one.native,
+        })  # fmt: skip
         arrays |= {f"frames.{i}": one.frames, f"actions.{i}": one.actions, f"intrinsics.{i}": one.intrinsics}
     return Message({"items": items}, arrays)
 
@@ -40,9 +43,9 @@ def asked_to_continue(message: Message) -> tuple[list[Observation], list[int]]:
         if not isinstance(caption, str):
             raise Malformed(f"the caption of item {i} is {caption!r}; expected text")
         frames = message.array(f"frames.{i}", "uint8", (None, None, None, 3))
-        actions = message.array(f"actions.{i}", "float64", (len(frames) - 1 + horizon, ACTION_DIM))
+        actions, native = _actions(message, i, item, len(frames) - 1 + horizon)
         camera = message.array(f"intrinsics.{i}", "float64", (3, 3))
-        batch.append(Observation(frames, _fps(item), actions, horizon, caption, camera))
+        batch.append(Observation(frames, _fps(item), actions, horizon, caption, camera, native))
         seeds.append(whole(item, "seed", 0, (1 << 64) - 1))
     return batch, seeds
 
@@ -52,7 +55,7 @@ def ask_of_clips(batch: Sequence[Clip]) -> Message:
     arrays: dict[str, NDArray[Any]] = {}
     for i, one in enumerate(batch):
         arrays |= {f"frames.{i}": one.frames, f"actions.{i}": one.actions}
-    return Message({"items": [{"fps": one.fps} for one in batch]}, arrays)
+    return Message({"items": [{"fps": one.fps, "native": one.native} for one in batch]}, arrays)
 
 
 def asked_of_clips(message: Message) -> list[Clip]:
@@ -64,8 +67,8 @@ def asked_of_clips(message: Message) -> list[Clip]:
     batch = []
     for i, item in enumerate(_items(message)):
         frames = message.array(f"frames.{i}", "uint8", (None, None, None, 3))
-        actions = message.array(f"actions.{i}", "float64", (max(0, len(frames) - 1), ACTION_DIM))
-        batch.append(Clip(frames, _fps(item), actions))
+        actions, native = _actions(message, i, item, max(0, len(frames) - 1))
+        batch.append(Clip(frames, _fps(item), actions, native))
     return batch
 
 
@@ -139,6 +142,16 @@ def whole(item: Mapping[str, Any], name: str, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
         raise Malformed(f"{name!r} is {value!r}; expected a whole number from {least} to {most}")
     return value
+
+
+def _actions(
+    message: Message, i: int, item: Mapping[str, Any], count: int
+) -> tuple[NDArray[np.float64], bool]:
+    """Return the actions (count, 12) of item i, or those of the model's own space, and whether they are."""
+    native = item.get("native", False)
+    if not isinstance(native, bool):
+        raise Malformed(f"'native' of item {i} is {native!r}; expected true or false")
+    return message.array(f"actions.{i}", "float64", (count, None if native else ACTION_DIM)), native
 
 
 def _fps(item: Mapping[str, Any]) -> float:

@@ -17,7 +17,7 @@ _FIDELITY = ("exact", "lossy", "fitted", "none")
 _KINDS = ("none", "discrete", "multi-binary", "continuous", "camera", "latent", "text")
 _OPTIONAL: Mapping[str, Any] = {
     "family": "", "source": "not told", "horizon": None, "parameters": None, "deterministic": True,
-    "max_batch": 1, "notes": [], "reference": False,
+    "max_batch": 1, "context_step": 1, "notes": [], "reference": False,
 }  # fmt: skip
 _REQUIRED = ("name", "version", "licence", "capabilities", "view", "context", "actions", "classes")
 
@@ -37,7 +37,10 @@ def read_card(told: Any) -> Card:
         if name not in told:
             raise Malformed(f"the card has no {name!r}; it needs {', '.join(_REQUIRED)}")
     if more := sorted(set(told) - {*_REQUIRED, *_OPTIONAL}):
-        raise Malformed(f"the card has a field {more[0]!r} that no card has")
+        raise Malformed(
+            f"the card has a field {more[0]!r} that no card has here; install the same version of "
+            "wmeval on both sides, or leave the field out"
+        )
     given = {**_OPTIONAL, **told}
     if given["reference"] is not False:
         raise Malformed("the card says that it is of a reference; those are shown the truth and never served")
@@ -55,7 +58,7 @@ def read_card(told: Any) -> Card:
         actions=_actions(given["actions"]), classes=_classes(given["classes"]),
         parameters=None if given["parameters"] is None else _whole(given, "parameters", 0),
         deterministic=_truth(given, "deterministic"), max_batch=_whole(given, "max_batch", 1, 1024),
-        notes=_notes(given["notes"]),
+        context_step=_whole(given, "context_step", 1, 1 << 20), notes=_notes(given["notes"]),
     )  # fmt: skip
 
 

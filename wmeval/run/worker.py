@@ -69,8 +69,8 @@ class Worker:
         _limit_threads(self.setup.threads)
         if asked.version not in (None, model.card.version):
             raise EnvironmentFault(
-                f"{model.card.name!r} was planned as version {asked.version} and is {model.card.version} now; "
-                "give the run the model that it began with, or start another with --out"
+                f"{model.card.name!r} was planned as version {asked.version} and is {model.card.version} "
+                "now; give the run the model that it began with, or start another with --out"
             )
         return model
 

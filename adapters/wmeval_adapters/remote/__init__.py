@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from wmeval.model import ActionSpace, Adapter, Card, WorldModel
 if TYPE_CHECKING:
     from wmeval_adapters.remote.reach import Reach
 
-PLAN_S = 2.0  # how long a run that is being planned waits for a server that is just starting
+PLAN_S, OPEN_S = 2.0, 10.0  # how long a server that is just starting is waited for
 OPTIONS = {
     "url": "where the server listens: http://HOST:PORT, as `wmeval serve-model` prints it",
     "timeout": "seconds that one answer may take (600)",
@@ -40,7 +39,7 @@ CARD = Card(
 
 
 def load(weights: Path | None, device: str, options: Mapping[str, str]) -> WorldModel:
-    """Return the model that a server offers, waiting for one that is away as long as `patience`.
+    """Return the model that a server offers; once open, it waits for one that went away, as `patience` says.
 
     Raises:
         UsageError: an option is wrong, or what answers is no server of this protocol.
@@ -54,7 +53,7 @@ def load(weights: Path | None, device: str, options: Mapping[str, str]) -> World
             f"remote was asked to run on {device!r}, but it computes where its server does; "
             f"`wmeval serve-model --device {device}`"
         )
-    return opened(_reach(options))
+    return opened(_reach(options), OPEN_S)
 
 
 def completed(weights: Path | None, options: Mapping[str, str]) -> Card:
@@ -62,8 +61,7 @@ def completed(weights: Path | None, options: Mapping[str, str]) -> Card:
     from wmeval_adapters.remote.model import offered
 
     _own_only(weights)
-    reach = _reach(options)
-    return offered(replace(reach, patience_s=min(reach.patience_s, PLAN_S)))[0]
+    return offered(_reach(options), PLAN_S)[0]
 
 
 def _own_only(weights: Path | None) -> None:

@@ -20,14 +20,14 @@ IDENTITY_DIGITS = 16
 NOTE = "asked over HTTP: its answers are what its server sent"
 
 
-def offered(reach: Reach) -> tuple[Card, str]:
-    """Return the card that a server tells, renamed "remote:NAME", and its identity.
+def offered(reach: Reach, within_s: float) -> tuple[Card, str]:
+    """Return the card that a server tells within seconds, renamed "remote:NAME", and its identity.
 
     Raises:
         UsageError: what answers is no server of this protocol. EnvironmentFault: nobody answers.
     """
     try:
-        told = read_json(reach.card())
+        told = read_json(replace(reach, patience_s=min(reach.patience_s, within_s)).card())
         identity = told.get("identity")
         if not isinstance(identity, str) or not 0 < len(identity) <= 256 or not identity.isprintable():
             raise Malformed(
@@ -40,9 +40,9 @@ def offered(reach: Reach) -> tuple[Card, str]:
     return replace(card, name=f"remote:{card.name}", version=version, notes=(*card.notes, NOTE)), identity
 
 
-def opened(reach: Reach) -> WorldModel:
+def opened(reach: Reach, within_s: float) -> WorldModel:
     """Return the model of a server; see `offered`."""
-    card, identity = offered(reach)
+    card, identity = offered(reach, within_s)
     bases = tuple(does for capability, does in DOES.items() if capability in card.capabilities)
     made = type("RemoteModel", bases, {"__doc__": "A model behind HTTP."})
     return cast(WorldModel, made(card, identity, reach))

@@ -126,7 +126,7 @@ def test_the_command_line_asks_the_same_again(asked, tmp_path):
 
 
 def test_a_card_that_depends_on_options_is_asked_when_the_run_is_planned(kit, tmp_path):
-    """An option that says only how a model is reached is no part of a key; what the model says of itself is."""
+    """What says only how a model is reached is no part of a key; what it says of itself is."""
     text = (kit / "mimic.py").read_text() + (
         "from dataclasses import replace as new\n"
         "ADAPTER = new(ADAPTER, reaches=frozenset({'marks'}),\n"
