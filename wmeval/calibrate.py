@@ -16,7 +16,7 @@ from wmeval.seeds import digest
 from wmeval.suite import Suite
 
 LOCAL_N = 100  # development scenes of an anchor that a run makes for itself
-OTHERS = 60  # scenes at least for a tag that only a gap is read from
+OTHERS = 60  # scenes for a tag that only a gap is read from
 SCHEMA = 1
 
 
@@ -92,12 +92,12 @@ def calibrate(
     *,
     view: View | None = None,
     probes: Sequence[str] = (),
-    stressed: int = 40,
+    stressed: int = 12,
 ) -> Path:
     """Calibrate a suite's probes at its tags, write `out`/WxH-FPSfps.json and .md, and return the former.
 
     The suite's first tag is calibrated on `n` scenes, and on `stressed` more under disturbances and slight
-    faults (0 = none); the others, which only a gap is read from, on a tenth of `n`, though on 60 at least.
+    faults (0 = none); the others, which only a gap is read from, on 60.
     `probes` takes only these and keeps the others that the file holds.
     """
     from wmeval.registry import load_probe
@@ -115,10 +115,10 @@ def calibrate(
                     progress(f"{what}: {done} of {total} scenes")
 
             first = tag == suite.tags[0]
-            count = n if first else min(n, max(OTHERS, n // 10))
+            count = n if first else min(n, OTHERS)
             made = calibration(
                 probe, tag, at, count, workers, tell,
-                tested=max(12, min(count // 8, 100)), cases=suite.cases if first else min(suite.cases, 16),
+                tested=max(12, min(count // 8, 60)), cases=suite.cases if first else min(suite.cases, 16),
             )  # fmt: skip
             if first and stressed:
                 begin = count + made.tested

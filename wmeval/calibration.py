@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 REFERENCE_ROWS = ("oracle", "freeze", "vanish", "blur", "linear", "noise")
 DETECTED = 0.8  # of the violated scenes: from there a strength is seen
 QUIET = 0.975  # of the clean truths lie below the threshold: half of the 5 % that may raise a false alarm
+NULLS = 200  # scenes that give the null at most: a null fails alike on all, so that its mean is soon known
 LOOKED_AT = 8  # first cases in which a probe must keep its promises, else it gets no anchor
 Told = Callable[[int, int], None]  # (cases done, cases in all)
 
@@ -97,7 +98,7 @@ def calibration(
 ) -> Calibration:
     """Return a probe's calibration at a tag and View.
 
-    `n` development scenes give null and ceiling, `tested` others (default: n / 2, at most 200) the violated
+    `n` development scenes give the ceiling, the first 200 of them the null, `tested` others (default: n / 2, at most 200) the violated
     ones of the detection curve, and the first `cases` evaluation scenes the reference rows.
 
     Raises:
@@ -110,8 +111,9 @@ def calibration(
             f"a calibration was given {n} scenes; a 95th percentile needs 20 or more (`--n 100`)"
         )
     tested = min(n // 2, 200) if tested is None else tested
-    base = Job("dev", tag, 0, view, tuple(dict.fromkeys((probe.null, "oracle"))))
-    jobs = [replace(base, index=i) for i in range(n)]
+    both, alone = tuple(dict.fromkeys((probe.null, "oracle"))), ("oracle",)
+    base = Job("dev", tag, 0, view)
+    jobs = [replace(base, index=i, references=both if i < NULLS else alone) for i in range(n)]
     jobs += [
         replace(base, index=n + i, references=("oracle",), strengths=probe.strengths) for i in range(tested)
     ]
@@ -129,7 +131,7 @@ def summed(
 ) -> Calibration:
     """Return the calibration that the rows of three disjoint sets of scenes make."""
     oracle = np.array([r["oracle"][0] for r in scenes])
-    null = float(np.mean([r[probe.null][0] for r in scenes]))
+    null = float(np.mean([r[probe.null][0] for r in scenes if probe.null in r]))
     ceiling = float(np.quantile(oracle, 0.95))
     threshold = max(ceiling, float(np.quantile(oracle, QUIET)))
     anchor = Anchor(probe.key, tag, view, null, ceiling, len(scenes), threshold=threshold)

@@ -13,7 +13,7 @@ from wmeval.cli.options import CountOr, out, processes
 @click.option("--suite", default="quick", show_default=True, metavar="NAME", help="Whose probes.")
 @click.option("--probe", "probes", multiple=True, metavar="NAME", help="Only this one; repeat for more.")
 @click.option("--n", default=1000, show_default=True, type=click.IntRange(8), help="Development scenes.")
-@click.option("--stress", "stressed", default=40, show_default=True, type=click.IntRange(0),
+@click.option("--stress", "stressed", default=12, show_default=True, type=click.IntRange(0),
               help="Scenes under disturbances and slight faults.")  # fmt: skip
 @out("Folder for the anchors; they are used once they lie in the suite's own.", required=True)
 @click.option("--workers", type=CountOr("auto"), default="auto", show_default=True, help="Processes.")
