@@ -137,7 +137,22 @@ class Fall:
     lost: Floats
 
 
-def falls(tracks: Tracks, scene: Scene) -> Fall:
+@dataclass(frozen=True)
+class Row:
+    """Where the dominoes of a truth are at T times, in view or not; fields as in Tracks."""
+
+    times: Floats  # (T,) s
+    position: Floats  # (T, N, 3) m
+    found: Bools  # (T, N)
+
+
+def true_row(truth: Truth, times: Floats) -> Row:
+    """Return where the dominoes of a truth are at times (T,) [s]."""
+    position = truth.poses_at(times)[0]
+    return Row(times, position, np.isfinite(position).all(axis=-1))
+
+
+def falls(tracks: Tracks | Row, scene: Scene) -> Fall:
     """Return when dominoes start to fall: when the centre has moved by `FALLS` along the chain."""
     way = float(np.sign(scene.moving[1].position[0] - scene.moving[0].position[0]))
     n, later = len(scene.moving), tracks.times > scene.cut_s + 1e-9
@@ -178,12 +193,10 @@ def measure(tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> Mappin
     One that must fall and does not, or must stand and does not, is off by the worst; so is every frame in
     which one that must stand is lost. Those that fall and those that stand are averaged apart.
     """
-    from wmeval.world import exact_tracks
-
     told = {}
     for arm, truth in truths.items():
         scene = truth.scene
-        true = falls(exact_tracks(truth, tracks[arm].view, tracks[arm].times), scene)
+        true = falls(true_row(truth, tracks[arm].times), scene)
         seen = falls(tracks[arm], scene)
         asked = true.onset_s > scene.cut_s + ASKED_S
         stand = true.moved < STOOD
