@@ -45,16 +45,16 @@ class Evidence:
         held = c[rows, v1, u1] - c[rows, v0, u1] - c[rows, v1, u0] + c[rows, v0, u0]
         return held.astype(np.int64), (u1 - u0) * (v1 - v0)
 
-    def share(self, slot: int, at: tuple[NDArray[np.int64], ...]) -> Singles:
-        """Return which share of the pixels `at` (indices t, v, u) the body of a slot covers, 0 to 1."""
+    def share(self, slot: int, at: Ints) -> Singles:
+        """Return which share of the pixels `at` (places in the flat clip) the body of a slot covers, 0 to 1."""
         level, bleach = np.float32(self.palette.chroma[slot]), np.float32(self.palette.bleach[slot])
-        chroma, ground = self.chroma[at], self.background[at]
-        left = (self.grey[at] - chroma * bleach) / np.maximum(ground, _DARK)
+        chroma, ground = self.chroma.take(at), self.background.take(at)
+        left = (self.grey.take(at) - chroma * bleach) / np.maximum(ground, _DARK)
         by_chroma = chroma / (np.float32(0.85) * level)
         share = np.where(ground > _DARK, 1 - left, by_chroma)
         # shading takes at most half of the chroma: less of it cannot be a covered pixel
         share = np.clip(np.minimum(share, chroma / (np.float32(0.5) * level)), 0.0, 1.0)
-        return np.where(self.owner[at] == slot + 1, share, np.float32(0)).astype(np.float32)
+        return np.where(self.owner.take(at) == slot + 1, share, np.float32(0)).astype(np.float32)
 
 
 def gather(clip: Colours, palette: Palette) -> Evidence:

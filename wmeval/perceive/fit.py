@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from wmeval.perceive.outline import Lens, Outline, outline, reach, symmetry
 from wmeval.scene import Body
@@ -123,7 +124,6 @@ def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) ->
     """
     period = symmetry(geometry.body)
     middle = len(near) // 2
-    one = geometry.take(np.array([middle]))
     size = float(geometry.size(near).max())
     by = max(1, int(size / _COARSE_PX))
     side = patches.side // by
@@ -134,30 +134,26 @@ def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) ->
     grid = (np.arange(wide) - (wide - 1) / 2) * by
     x, y = (a.ravel()[None].astype(np.float32) for a in np.meshgrid(grid, grid))
     home = near[middle : middle + 1]
-    bank = []
-    for turned in turns:
-        shape = one.outline(home, np.array([turned]))
-        d, _, _ = shape.distance(x + np.float32(home[0, 0]), y + np.float32(home[0, 1]))
-        picture = soft(d, 1.3 * by).reshape(wide, wide)
-        windows = np.lib.stride_tricks.sliding_window_view(picture, (side, side))
-        bank.append(windows.reshape(-1, side * side))
-    shapes = np.concatenate(bank)  # (angles * shifts, side^2)
+    same = geometry.take(np.full(len(turns), middle))
+    shape = same.outline(np.broadcast_to(home, (len(turns), 2)), turns)
+    d, _, _ = shape.distance(x + np.float32(home[0, 0]), y + np.float32(home[0, 1]))
+    bank = soft(d, 1.3 * by).reshape(-1, wide, wide)  # (angles, wide, wide)
 
     def pool(a: Singles) -> Singles:
         cut = a.reshape(-1, patches.side, patches.side)[:, : side * by, : side * by]
-        pooled: Singles = cut.reshape(-1, side, by, side, by).mean((2, 4)).reshape(-1, side * side)
+        pooled: Singles = cut if by == 1 else cut.reshape(-1, side, by, side, by).mean((2, 4))
         return pooled
 
     steps = (far - np.arange(2 * far + 1)) * by
     down, right = (a.ravel() for a in np.meshgrid(steps, steps, indexing="ij"))
     # beside a screen the colour of a body speaks for it, though its absence says nothing
     weight = np.maximum(patches.weight, np.float32(0.5) * patches.share)
-    cost = pool(weight) @ (shapes * shapes).T - 2 * (pool(weight * patches.share) @ shapes.T)
+    cost = _misfits(pool(weight), pool(weight * patches.share), bank, 2 * far + 1)
     # the middle of the window that was cut is not exactly the first guess
     x0 = patches.x.reshape(-1, patches.side, patches.side)[:, 0, : side * by].mean(-1)
     y0 = patches.y.reshape(-1, patches.side, patches.side)[:, : side * by, 0].mean(-1)
-    pull = 0.002 * (np.tile(right, len(turns)) ** 2 + np.tile(down, len(turns)) ** 2) / by**2
-    cost = (cost + pull.astype(np.float32)).reshape(len(near), len(turns), len(right))
+    pull = 0.002 * (right**2 + down**2) / by**2
+    cost = cost.reshape(len(near), len(turns), len(right)) + pull.astype(np.float32)
     shift, least = cost.argmin(2), cost.min(2)  # (F, angles)
     rows = np.arange(len(near))
     first = least.argmin(1)
@@ -167,10 +163,26 @@ def search(patches: Patches, geometry: Geometry, near: Floats, angle: Floats) ->
     else:
         others = np.where(away > _OTHERWISE, least, np.inf)
         second = others.argmin(1)
-        gap = (others[rows, second] - least[rows, first]) / shapes.sum(1).max()
+        gap = (others[rows, second] - least[rows, first]) / bank.sum((1, 2)).max()
     pixel = [np.stack([x0 + right[s], y0 + down[s]], -1) for s in (shift[rows, first], shift[rows, second])]
     turned_to = np.stack([turns[first], turns[second]]) if period else np.stack([angle, angle])
     return Guesses(np.stack(pixel).astype(np.float64), turned_to.astype(np.float64), gap.astype(np.float64))
+
+
+def _misfits(weight: Singles, weighted: Singles, bank: Singles, shifts: int) -> Singles:
+    """Return weight . shape^2 - 2 (weight share) . shape of every shifted shape, (F, angles, shifts, shifts).
+
+    `weight` and `weighted` = weight x share are (F, S, S); shift i, j of a picture of the bank (A, W, W) is
+    its window that starts at i, j. All shifts at once are a correlation, and that is a product of spectra.
+    """
+    size = fft.next_fast_len(bank.shape[1], real=True)
+    ours, theirs = (
+        fft.rfft2(a, (size, size)) for a in (np.stack([weight, -2 * weighted]), np.stack([bank * bank, bank]))
+    )
+    product = np.einsum("kfij,kaij->faij", ours.conj(), theirs)
+    rows = fft.ifft(product, axis=2)[:, :, :shifts]
+    found: Singles = fft.irfft(rows, size, axis=3)[..., :shifts]
+    return found
 
 
 def best_of(

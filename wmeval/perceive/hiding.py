@@ -41,7 +41,9 @@ class Statics:
         """Return what stands in a scene at times (T,) [s]."""
         movers = [b for b in scene.static if b.path]
         placed = [[np.round(b.placed(float(t)), 6) for b in movers] for t in times]
-        views = [np.concatenate([p.eye, p.axes.ravel()]) for p in map(scene.camera.at, times.tolist())]
+        still_camera = not scene.camera.path
+        poses = map(scene.camera.at, times.tolist() if not still_camera else [0.0] * min(len(times), 1))
+        views = [np.concatenate([p.eye, p.axes.ravel()]) for p in poses] * (len(times) if still_camera else 1)
         keys = np.stack([np.concatenate([v, *p]) for v, p in zip(views, placed, strict=True)])
         _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         lens = Lens.of(scene.camera, view, times[first])

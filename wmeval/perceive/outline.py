@@ -8,6 +8,7 @@ and the turn, so a few well-chosen normals give the outline of a box or a cylind
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,25 +85,29 @@ class Outline:
             far = np.sqrt(dx * dx + dy * dy) + np.float32(1e-6)
             return far - self.radius[:, None], dx / far, dy / far
         best = np.full(np.broadcast_shapes(x.shape, (len(self.offset), 1)), -np.inf, np.float32)
-        gx, gy = np.zeros_like(best), np.zeros_like(best)
+        which = np.zeros(best.shape, np.intp)
         for m in range(self.offset.shape[1]):
-            nx, ny = self.normal[:, m, :1], self.normal[:, m, 1:]
-            d = nx * x + ny * y - self.offset[:, m : m + 1]
-            more = d > best
-            np.copyto(best, d, where=more)
-            np.copyto(gx, nx, where=more)
-            np.copyto(gy, ny, where=more)
+            d = self.normal[:, m, :1] * x
+            d += self.normal[:, m, 1:] * y
+            d -= self.offset[:, m : m + 1]
+            np.copyto(which, m, where=d > best)
+            np.maximum(best, d, out=best)
+        which += np.arange(len(best))[:, None] * self.offset.shape[1]
+        gx, gy = (np.take(self.normal[..., i], which) for i in (0, 1))
         return best, gx, gy
 
 
 def turn_about_y(angle: Floats) -> Floats:
     """Return matrices (F, 3, 3) that turn x towards z: anticlockwise for a camera that looks along +y."""
-    c, s, o = np.cos(angle), np.sin(angle), np.zeros_like(angle)
-    one = np.ones_like(angle)
-    rows = [np.stack([c, o, -s], -1), np.stack([o, one, o], -1), np.stack([s, o, c], -1)]
-    return np.stack(rows, -2)
+    turned = np.zeros((len(angle), 3, 3))
+    turned[:, 1, 1] = 1
+    turned[:, 0, 0] = turned[:, 2, 2] = np.cos(angle)
+    turned[:, 2, 0] = np.sin(angle)
+    turned[:, 0, 2] = -turned[:, 2, 0]
+    return turned
 
 
+@lru_cache(256)
 def start_turn(body: Body) -> tuple[Floats, float]:
     """Return the rotation matrix (3, 3) a body starts with and its angle [rad] in the x-z plane."""
     x, y, z, w = body.orientation
@@ -163,9 +168,9 @@ def outline(body: Body, lens: Lens, pixel: Floats, angle: Floats, y: Floats) -> 
         return Outline(flat, none, shown.astype(np.float32), radius.astype(np.float32))
     own, start = start_turn(body)
     rotation = turn_about_y(angle - start) @ own  # (F, 3, 3)
-    points, _ = lens.project(centre[:, None] + _points(body) @ np.swapaxes(rotation, 1, 2))
-    axes, _ = lens.project(centre[:, None] + 0.01 * np.swapaxes(rotation, 1, 2))
-    along = axes - pixel[:, None]  # (F, 3, 2) the body's axes in the image
+    own_points = np.concatenate([_points(body), 0.01 * np.eye(3)])
+    points, _ = lens.project(centre[:, None] + own_points @ np.swapaxes(rotation, 1, 2))
+    points, along = points[:, :-3], points[:, -3:] - pixel[:, None]  # the body, and its axes in the image
     turns = np.arctan2(along[..., 1], along[..., 0])
     if body.shape == "box":
         facing = np.concatenate([turns + np.pi / 2, turns - np.pi / 2], axis=1)
@@ -178,6 +183,7 @@ def outline(body: Body, lens: Lens, pixel: Floats, angle: Floats, y: Floats) -> 
     )  # fmt: skip
 
 
+@lru_cache(256)
 def _points(body: Body) -> Floats:
     """Return points (K, 3) [m] whose hull is the body, in its own axes."""
     if body.shape == "box":

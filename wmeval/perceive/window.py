@@ -32,13 +32,14 @@ def cut(
     u = corner[:, 0, None, None] + offsets[None, None, :]
     v = corner[:, 1, None, None] + offsets[None, :, None]
     inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
-    at = (rows[:, None, None], np.clip(v, 0, height - 1), np.clip(u, 0, width - 1))
+    within = np.clip(v, 0, height - 1) * width + np.clip(u, 0, width - 1)
+    at = rows[:, None, None] * (height * width) + within
     share = evidence.share(slot, at) * inside
-    owner = evidence.owner[at]
-    others = evidence.strong[at] & (owner != slot + 1)
+    owner = evidence.owner.take(at)
+    others = evidence.strong.take(at) & (owner != slot + 1)
     # on the seam of two bodies their colours mix, which says nothing of either share
     blocked = ndimage.maximum_filter(others, (1, 2 * margin + 1, 2 * margin + 1))
-    covered = behind.mask[behind.which[at[0]], at[1], at[2]]
+    covered = behind.mask.take(behind.which[rows][:, None, None] * (height * width) + within)
     plain = share * (share > _PLAIN)
     drawn = (plain * ndimage.minimum_filter(covered, (1, 5, 5))).sum((1, 2))
     ahead = drawn > _IN_FRONT * np.maximum(plain.sum((1, 2)), 1e-6)
