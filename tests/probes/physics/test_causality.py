@@ -127,7 +127,6 @@ def test_violations_have_the_stated_lag(truths: dict[str, Truth], strength: floa
         assert np.array_equal(broken.position[:shown], truths["contact"].position[:shown])
     made = PROBE.violate(truths, strength, np.random.default_rng(0))
     assert made["none"] is truths["none"]
-    assert PROBE.violate(truths, 0.0, np.random.default_rng(0)) is truths
 
 
 def test_the_causal_contrast_of_known_shares() -> None:

@@ -133,7 +133,6 @@ def test_waiting_keeps_poses_and_contacts_in_step(truths: dict[str, Truth]) -> N
     assert np.array_equal(late.position[241 + 60 :], truth.position[241:-60])
     assert (late.velocity[245:295] == 0).all()
     assert not ((late.contacts.time > 1.01) & (late.contacts.time < 1.24)).any()
-    assert PROBE.violate(truths, 0.0, np.random.default_rng(0)) is truths
 
 
 def test_always_still_and_always_falling_both_lose(truths: dict[str, Truth]) -> None:

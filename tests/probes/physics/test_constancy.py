@@ -137,7 +137,6 @@ def test_a_violation_happens_out_of_sight(truth: Truth) -> None:
     at = broken.looks[0].start_s
     assert at >= truth.scene.cut_s
     assert exact_tracks(truth, VIEW, np.array([at])).visible[0, 0] == 0
-    assert PROBE.violate(truth, 0.0, np.random.default_rng(0)) is truth
 
 
 def test_twins_are_bit_equal_while_both_are_hidden() -> None:

@@ -89,10 +89,6 @@ def test_violations_are_the_stated_radii_beyond(truths: dict[str, Truth], streng
     assert np.array_equal(broken[arm].position[:shown], truths[arm].position[:shown])
 
 
-def test_no_violation_is_the_truth_itself(truths: dict[str, Truth]) -> None:
-    assert PROBE.violate(truths, 0.0, np.random.default_rng(0)) is truths
-
-
 def test_always_in_and_always_beside_both_lose(truths: dict[str, Truth]) -> None:
     tracks = {arm: exact_tracks(t, VIEW) for arm, t in truths.items()}
     for arm in truths:

@@ -183,11 +183,6 @@ def test_violation_has_the_stated_strength(truths: Truths, strength: float) -> N
     assert broken["none"] is truths["none"]
 
 
-def test_no_violation_is_the_truth_itself(truths: Truths) -> None:
-    same = PROBE.violate(truths, 0.0, np.random.default_rng(0))
-    assert all(same[arm] is truths[arm] for arm in truths)
-
-
 def late(truth: Truth) -> np.ndarray:
     """A shift of all bodies by 0.4 m from the cut on."""
     return 0.4 * (truth.times > truth.scene.cut_s + 0.05)[:, None, None] * np.array([1.0, 0, 0])

@@ -163,10 +163,6 @@ def test_violation_has_the_stated_strength(truth: Truth, strength: float) -> Non
     assert np.array_equal(render(broken, VIEW, shown).frames, render(truth, VIEW, shown).frames)
 
 
-def test_no_violation_is_the_truth_itself(truth: Truth) -> None:
-    assert PROBE.violate(truth, 0.0, np.random.default_rng(0)) is truth
-
-
 @pytest.mark.parametrize("how", ["recoloured", "displaced", "gone"])
 def test_what_must_be_seen_is_seen_in_pictures(how: str) -> None:
     for i in range(2):
