@@ -46,7 +46,7 @@ class Evidence:
         return held.astype(np.int64), (u1 - u0) * (v1 - v0)
 
     def share(self, slot: int, at: Ints) -> Singles:
-        """Return which share of the pixels `at` (places in the flat clip) the body of a slot covers, 0 to 1."""
+        """Return which share of pixels the body of a slot covers, 0 to 1; `at` is where in the flat clip."""
         level, bleach = np.float32(self.palette.chroma[slot]), np.float32(self.palette.bleach[slot])
         chroma, ground = self.chroma.take(at), self.background.take(at)
         left = (self.grey.take(at) - chroma * bleach) / np.maximum(ground, _DARK)

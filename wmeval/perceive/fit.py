@@ -181,8 +181,8 @@ def _misfits(weight: Singles, weighted: Singles, bank: Singles, shifts: int) -> 
     )
     product = np.einsum("kfij,kaij->faij", ours.conj(), theirs)
     rows = fft.ifft(product, axis=2)[:, :, :shifts]
-    found: Singles = fft.irfft(rows, size, axis=3)[..., :shifts]
-    return found
+    found = fft.irfft(rows, size, axis=3)[..., :shifts]
+    return np.asarray(found, dtype=np.float32)
 
 
 def best_of(
