@@ -246,6 +246,6 @@ def test_identities_tell_models_options_and_weights_apart(tmp_path):
     plain = served("linear-latent", None, None)
     assert served("linear-latent", None, None).identity == plain.identity
     other = tmp_path / "other.safetensors"
-    other.write_bytes(linear_latent.WEIGHTS.read_bytes()[:-4] + bytes(4))
+    other.write_bytes(linear_latent.WEIGHTS.read_bytes()[:-2] + b"\x80\x3f")
     assert served("linear-latent", other, None).identity != plain.identity
     assert served("genie", None, {"steps": "2"}).identity != served("genie", None, None).identity
