@@ -149,7 +149,8 @@ class Row:
 def true_row(truth: Truth, times: Floats) -> Row:
     """Return where the dominoes of a truth are at times (T,) [s]."""
     position = truth.poses_at(times)[0]
-    return Row(times, position, np.isfinite(position).all(axis=-1))
+    found: Bools = np.all(np.isfinite(position), axis=-1)
+    return Row(times, position, found)
 
 
 def falls(tracks: Tracks | Row, scene: Scene) -> Fall:
