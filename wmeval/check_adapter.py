@@ -276,7 +276,7 @@ def _batch(model: Generates) -> str:
 
 def _causal(model: Generates) -> str:
     card = model.card
-    if card.actions.kind in ("none", "text") or not card.deterministic:
+    if card.actions.kind in ("none", "text") or not card.deterministic or not card.causal:
         return ""
     (one,) = observations(card, 1)
     before = _ask(model, [one], [SEEDS[0]])[0]

@@ -55,6 +55,7 @@ class Card:
     parameters: int | None = None
     deterministic: bool = True  # same seed, same machine, same bytes
     max_batch: int = 8
+    causal: bool = True  # no action changes a frame before it; False: whole clips are made at once
     context_step: int = 1  # it looks at 1 + a multiple of this many frames, the last ones
     reference: bool = False  # a reference is the truth or a null, not a model
     notes: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ def tokenizer(most: int = 64) -> Any:
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     out = PreTrainedTokenizerFast(
         tokenizer_object=made, unk_token="<unk>", pad_token="<pad>", eos_token="</s>", model_max_length=most,
-        additional_special_tokens=[w for w in WORDS if w.startswith("<") and w not in ("<pad>", "</s>", "<unk>")],
+        additional_special_tokens=[w for w in WORDS[3:] if w.startswith("<")],
     )  # fmt: skip
     out.chat_template = CHAT
     return out
@@ -113,15 +113,16 @@ def cogvideox(folder: Path) -> None:
 
     body = CogVideoXTransformer3DModel(
         num_attention_heads=2, attention_head_dim=16, in_channels=8, out_channels=4, time_embed_dim=4,
-        text_embed_dim=32, num_layers=1, sample_width=4, sample_height=4, sample_frames=9, max_text_seq_length=16,
-        use_rotary_positional_embeddings=True,
+        text_embed_dim=32, num_layers=1, sample_width=4, sample_height=4, sample_frames=9,
+        max_text_seq_length=16, use_rotary_positional_embeddings=True,
     )  # fmt: skip
     vae = AutoencoderKLCogVideoX(
         down_block_types=("CogVideoXDownBlock3D",) * 4, up_block_types=("CogVideoXUpBlock3D",) * 4,
         block_out_channels=(8, 8, 8, 8), latent_channels=4, layers_per_block=1, norm_num_groups=2,
     )  # fmt: skip
     save(folder, CogVideoXImageToVideoPipeline(
-        tokenizer=tokenizer(), text_encoder=t5(), vae=vae, transformer=body, scheduler=CogVideoXDDIMScheduler()
+        tokenizer=tokenizer(), text_encoder=t5(), vae=vae, transformer=body,
+        scheduler=CogVideoXDDIMScheduler(),
     ), max_sequence_length=16)  # fmt: skip
 
 
@@ -145,14 +146,20 @@ def hunyuan(folder: Path) -> None:
     body = HunyuanVideoTransformer3DModel(
         in_channels=9, out_channels=4, num_attention_heads=2, attention_head_dim=10, num_layers=1,
         num_single_layers=1, num_refiner_layers=1, patch_size=2, patch_size_t=1, guidance_embeds=False,
-        text_embed_dim=16, pooled_projection_dim=8, rope_axes_dim=(2, 4, 4), image_condition_type="latent_concat",
+        text_embed_dim=16, pooled_projection_dim=8, rope_axes_dim=(2, 4, 4),
+        image_condition_type="latent_concat",
     )  # fmt: skip
     vae = AutoencoderKLHunyuanVideo(
         latent_channels=4, block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4,
     )  # fmt: skip
     # 576 picture tokens, which the pipeline's own template counts on
     sees = CLIPVisionConfig(
-        hidden_size=8, intermediate_size=8, num_attention_heads=2, num_hidden_layers=2, image_size=336, patch_size=14
+        hidden_size=8,
+        intermediate_size=8,
+        num_attention_heads=2,
+        num_hidden_layers=2,
+        image_size=336,
+        patch_size=14,
     )
     reads = LlamaConfig(
         hidden_size=16, intermediate_size=16, num_attention_heads=2, num_hidden_layers=3, vocab_size=32,
@@ -166,9 +173,12 @@ def hunyuan(folder: Path) -> None:
         text_encoder=LlavaForConditionalGeneration(
             LlavaConfig(vision_config=sees, text_config=reads, image_token_index=3, pad_token_id=0)
         ),
-        tokenizer=tokenizer(512), transformer=body, vae=vae, scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
+        tokenizer=tokenizer(512), transformer=body, vae=vae,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
         text_encoder_2=CLIPTextModel(clip), tokenizer_2=tokenizer(77),
-        image_processor=CLIPImageProcessor(size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}),
+        image_processor=CLIPImageProcessor(
+            size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}
+        ),
     ), max_sequence_length=64)  # fmt: skip
 
 
@@ -226,14 +236,21 @@ def cosmos_body() -> Any:
     from diffusers import CosmosTransformer3DModel
 
     return CosmosTransformer3DModel(
-        in_channels=17, out_channels=16, num_attention_heads=2, attention_head_dim=16, num_layers=1, mlp_ratio=2,
-        text_embed_dim=32, adaln_lora_dim=4, max_size=(8, 32, 32), patch_size=(1, 2, 2),
+        in_channels=17, out_channels=16, num_attention_heads=2, attention_head_dim=16, num_layers=1,
+        mlp_ratio=2, text_embed_dim=32, adaln_lora_dim=4, max_size=(8, 32, 32), patch_size=(1, 2, 2),
         rope_scale=(2.0, 1.0, 1.0), concat_padding_mask=True, extra_pos_embed_type="learnable",
     )  # fmt: skip
 
 
+def flowing() -> Any:
+    from diffusers import UniPCMultistepScheduler
+
+    return UniPCMultistepScheduler(use_flow_sigmas=True, flow_shift=5.0, prediction_type="flow_prediction")
+
+
 def cosmos2(folder: Path) -> None:
     from diffusers import Cosmos2VideoToWorldPipeline, FlowMatchEulerDiscreteScheduler
+
     from wmeval_adapters.diffusers_video.guard import NoGuardrail
 
     save(folder, Cosmos2VideoToWorldPipeline(
@@ -243,8 +260,9 @@ def cosmos2(folder: Path) -> None:
 
 
 def cosmos25(folder: Path) -> None:
-    from diffusers import Cosmos2_5_PredictBasePipeline, UniPCMultistepScheduler
+    from diffusers import Cosmos2_5_PredictBasePipeline
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
     from wmeval_adapters.diffusers_video.guard import NoGuardrail
 
     reads = {
@@ -262,23 +280,24 @@ def cosmos25(folder: Path) -> None:
     )  # fmt: skip
     save(folder, Cosmos2_5_PredictBasePipeline(
         text_encoder=text, tokenizer=tokenizer(512), transformer=cosmos_body(), vae=wan_vae(),
-        scheduler=UniPCMultistepScheduler(use_flow_sigmas=True, flow_shift=5.0, prediction_type="flow_prediction"),
+        scheduler=flowing(),
         safety_checker=NoGuardrail(),
     ), max_sequence_length=16)  # fmt: skip
 
 
 def cosmos3(folder: Path) -> None:
-    from diffusers import Cosmos3OmniPipeline, Cosmos3OmniTransformer, UniPCMultistepScheduler
+    from diffusers import Cosmos3OmniPipeline, Cosmos3OmniTransformer
 
     body = Cosmos3OmniTransformer(
-        head_dim=6, hidden_act="relu2", hidden_size=6, intermediate_size=12, latent_channel=16, latent_patch_size=1,
+        head_dim=6, hidden_act="relu2", hidden_size=6, intermediate_size=12, latent_channel=16,
+        latent_patch_size=1,
         num_attention_heads=1, num_hidden_layers=1, num_key_value_heads=1, patch_latent_dim=16,
         qk_norm_for_text=False, rms_norm_eps=1e-5, rope_axes_dim=[1, 1, 1], vocab_size=32, action_gen=True,
         action_dim=16, num_embodiment_domains=32,
     )  # fmt: skip
     save(folder, Cosmos3OmniPipeline(
         transformer=body, text_tokenizer=tokenizer(4096), vae=wan_vae(),
-        scheduler=UniPCMultistepScheduler(use_flow_sigmas=True, flow_shift=5.0, prediction_type="flow_prediction"),
+        scheduler=flowing(),
         enable_safety_checker=False,
     ))  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Image- and video-conditioned pipelines of diffusers: wan, ltx, cogvideox, hunyuan, svd, skyreels, cosmos, any.
+"""Image- and video-conditioned pipelines of diffusers: seven families by name, and any class by its own.
 
 None of their weights are ours, and none come with wmeval.
 """

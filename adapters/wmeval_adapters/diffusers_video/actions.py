@@ -14,7 +14,9 @@ import numpy as np
 
 from wmeval.model import Floats
 
-SIDE = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # rows right, down, forward of a camera that looks along y
+SIDE = np.array(
+    [[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]
+)  # rows right, down, forward of a camera that looks along y
 NEWTON_SECONDS = 50.0  # of a push that fills the range of pusht
 
 
@@ -61,5 +63,7 @@ def rotation(vector: Floats) -> Floats:
 
 CODECS: Mapping[str, Codec] = {
     "pusht": Codec(2, "lossy", push_2d, "depth, where in a step it acts, and all motion of the camera"),
-    "camera_pose": Codec(9, "lossy", camera_pose, "every push; the scale of its translations is not published"),
+    "camera_pose": Codec(
+        9, "lossy", camera_pose, "every push; the scale of its translations is not published"
+    ),
 }

@@ -14,10 +14,11 @@ from wmeval_adapters.diffusers_video.settings import Settings
 
 @dataclass(frozen=True)
 class Asked:
-    """One call: its keywords, how many frames its output begins with that are the context again."""
+    """One call."""
 
     keywords: Mapping[str, Any]
-    reproduced: int
+    length: int  # frames that its output must have
+    reproduced: int  # of which the first ones are the context again
     shown: int  # context frames that went in
 
 
@@ -25,7 +26,7 @@ def asked(settings: Settings, seen: Observation) -> Asked:
     """Return the call that continues an observation, without text, seed and output keywords."""
     shown = min(settings.rules.context(len(seen.frames)), settings.shows[1])
     context = pictures(seen.frames[len(seen.frames) - shown :])
-    least = shown + seen.horizon
+    least = shown + seen.horizon + settings.lost
     length = settings.num_frames or settings.rules.length(least)
     keywords, again = _WAYS[settings.mode](context, length, settings, seen)
     if settings.mode != "actions":
@@ -35,7 +36,8 @@ def asked(settings: Settings, seen: Observation) -> Asked:
             keywords |= {"num_frames": length}
     if settings.profile.rate:
         keywords[settings.profile.rate] = _plain(settings.profile.fps)
-    return Asked(keywords, again if settings.reproduced is None else settings.reproduced, shown)
+    made = length - settings.lost + (shown if settings.mode == "overlap" else 0)
+    return Asked(keywords, made, again if settings.reproduced is None else settings.reproduced, shown)
 
 
 def pictures(frames: Any) -> list[Any]:
@@ -48,11 +50,15 @@ def pictures(frames: Any) -> list[Any]:
 Way = Callable[[list[Any], int, Settings, Observation], tuple[dict[str, Any], int]]
 
 
-def _image(context: list[Any], length: int, settings: Settings, seen: Observation) -> tuple[dict[str, Any], int]:
+def _image(
+    context: list[Any], length: int, settings: Settings, seen: Observation
+) -> tuple[dict[str, Any], int]:
     return {"image": context[-1]}, 1
 
 
-def _video(context: list[Any], length: int, settings: Settings, seen: Observation) -> tuple[dict[str, Any], int]:
+def _video(
+    context: list[Any], length: int, settings: Settings, seen: Observation
+) -> tuple[dict[str, Any], int]:
     more = {}
     if settings.profile.pipeline == "Cosmos2_5_PredictBasePipeline":
         more = {"num_latent_conditional_frames": (len(context) - 1) // settings.rules.time + 1}

@@ -30,7 +30,7 @@ def static(model: str) -> Card:
         actions=ActionSpace("text", 0, "lossy") if first.text else ActionSpace("none"),
         classes=("clip" if many else "one frame", "never"), max_batch=1,
         context_step=first.rules.time if many else 1,
-        notes=("size, rate and context are those of the weights; this is how they were published", *first.notes),
+        notes=("size, rate and context are those of the weights; these are the published ones", *first.notes),
     )  # fmt: skip
 
 
@@ -74,9 +74,10 @@ def card_of(folder: Folder, settings: Settings) -> Card:
         name=profile.model, family="diffusers", version=f"{profile.pipeline}, diffusers {installed()}",
         licence=_licence(folder, profile), source=profile.source, capabilities=frozenset({"generates"}),
         view=View(profile.fps, height, width), context=(fewest, most),
-        horizon=length - most if length else None, actions=_actions(settings), classes=(classes, "never"),
+        horizon=length - most - settings.lost if length else None, actions=_actions(settings),
+        classes=(classes, "never"),
         parameters=folder.parameters() or None, max_batch=1,
-        context_step=1 if most == 1 else profile.rules.time,
+        causal=settings.domain == "none", context_step=1 if most == 1 else profile.rules.time,
         notes=(*profile.notes, *_acting(settings), *guardrail(folder, profile)[1]),
     )  # fmt: skip
 
@@ -113,9 +114,9 @@ def _actions(settings: Settings) -> ActionSpace:
         from wmeval_adapters.diffusers_video.actions import CODECS
 
         codec = CODECS[settings.domain]
-        return ActionSpace("camera" if settings.domain == "camera_pose" else "continuous", codec.size, codec.fidelity)
+        return ActionSpace(
+            "camera" if settings.domain == "camera_pose" else "continuous", codec.size, codec.fidelity
+        )
     if settings.profile.text and settings.prompt is None:
         return ActionSpace("text", 0, "lossy")
     return ActionSpace("none")
-
-

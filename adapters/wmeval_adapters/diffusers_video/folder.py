@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wmeval.errors import UsageError
-from wmeval_adapters.diffusers_video.profiles import Rules
+from wmeval_adapters.diffusers_video.profiles import Profile, Rules
 
 MOST_BYTES = 4 << 20  # of a configuration file or of the header of a safetensors file's first entries
 MOST_HEADER = 100 << 20
@@ -40,19 +40,30 @@ class Folder:
 
     def rules(self, otherwise: Rules) -> Rules:
         """Return the rules that the configurations tell; `otherwise` fills what they leave unsaid."""
-        vae = self.config("vae")
-        body = self.config("transformer")
+        vae, body = self.config("vae"), self.config("transformer")
+        kind = self.components.get("vae", ("", ""))[1]
+        if kind == "AutoencoderKLTemporalDecoder":
+            levels = len(vae["block_out_channels"]) - 1 + len(self.config("unet")["block_out_channels"]) - 1
+            return Rules(1, 2**levels)
+        if kind == "AutoencoderKLLTXVideo":
+            halved = 2 ** sum(vae["spatio_temporal_scaling"])
+            return Rules(vae["patch_size_t"] * halved, vae["patch_size"] * halved * patch(body))
+        if kind == "AutoencoderKLCogVideoX":
+            shrink = 2 ** (len(vae["block_out_channels"]) - 1)
+            return Rules(2 * int(vae["temporal_compression_ratio"]), shrink * patch(body))
         time = _first(vae, ("scale_factor_temporal", "temporal_compression_ratio"), otherwise.time)
-        if "UNetSpatioTemporalConditionModel" in {c for _, c in self.components.values()}:
-            levels = len(self.config("unet").get("block_out_channels", ())) or 4
-            shrinks = len(vae.get("block_out_channels", ())) or 4
-            return Rules(1, 2 ** (shrinks - 1) * 2 ** (levels - 1))
         shrink = _first(vae, ("scale_factor_spatial", "spatial_compression_ratio"), 0)
-        if not shrink and "down_block_types" in vae and "temporal_compression_ratio" in vae:
-            shrink = 2 ** (len(vae["down_block_types"]) - 1)
-        if not shrink:
-            return Rules(time, otherwise.space)
-        return Rules(time, shrink * patch(body))
+        return Rules(time, shrink * patch(body) if shrink else otherwise.space)
+
+    def trained(self, otherwise: Profile, rules: Rules) -> tuple[tuple[int, int], int]:
+        """Return the size (height, width) [px] and most frames that are configured, or `otherwise`."""
+        body = self.config("transformer")
+        frames = self.config("unet").get("num_frames", body.get("sample_frames", otherwise.frames))
+        sides = body.get("sample_height"), body.get("sample_width")
+        if not all(isinstance(side, int) for side in sides):
+            return otherwise.size, int(frames)
+        shrink = rules.space // patch(body)
+        return (sides[0] * shrink, sides[1] * shrink), int(frames)
 
     def parameters(self) -> int:
         """Return how many numbers the safetensors of the folder hold, from their headers."""
@@ -63,8 +74,8 @@ class Folder:
         for name, (library, kind) in self.components.items():
             if library not in ("diffusers", "transformers", "cosmos", "stable_diffusion"):
                 raise UsageError(
-                    f"{self.path}/model_index.json takes {name} ({kind}) from {library!r}, which is code of its "
-                    "own; only classes of diffusers and transformers are loaded"
+                    f"{self.path}/model_index.json takes {name} ({kind}) from {library!r}, which is code "
+                    "of its own; only classes of diffusers and transformers are loaded"
                 )
         pickled = sorted(p for p in self.path.rglob("*") if p.suffix in PICKLES and p.is_file())
         safe = any(self.path.rglob("*.safetensors"))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from wmeval.model import Card, Frames, Observation, Prediction, Status
-from wmeval_adapters.diffusers_video.asking import asked
+from wmeval_adapters.diffusers_video.asking import Asked, asked
 from wmeval_adapters.diffusers_video.settings import Settings
 
 REFUSED = "Guardrail"  # in what diffusers raises when a guardrail says no
@@ -49,12 +49,12 @@ class PipelineModel:
             raise
         video = _video(told)
         spent = time.perf_counter() - begun
-        wrong = _wrong(video, seen, one.reproduced)
+        wrong = _wrong(video, seen, one)
         if wrong:
             return Prediction(status=Status("failed", wrong), seconds=spent)
         frames: Frames = np.rint(video * 255).clip(0, 255).astype(np.uint8)
         ahead = np.ascontiguousarray(frames[one.reproduced : one.reproduced + seen.horizon])
-        return Prediction(frames=ahead, status=Status("ok", _left_out(frames, seen, one.reproduced, one.shown)), seconds=spent)
+        return Prediction(frames=ahead, status=Status("ok", _left_out(frames, seen, one)), seconds=spent)
 
 
 def psnr(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
@@ -69,14 +69,19 @@ def _video(told: Any) -> NDArray[np.floating[Any]]:
     return frames[0] if frames.ndim == 5 else frames
 
 
-def _wrong(video: NDArray[np.floating[Any]], seen: Observation, reproduced: int) -> str:
+def _wrong(video: NDArray[np.floating[Any]], seen: Observation, one: Asked) -> str:
     """Return in words what is wrong with a video, or nothing."""
     size = (*seen.frames.shape[1:],)
     if video.ndim != 4 or video.shape[1:] != size:
         return f"the pipeline returned {video.shape}; expected frames of {size}"
-    if len(video) < reproduced + seen.horizon:
+    if len(video) != one.length:
         return (
-            f"the pipeline returned {len(video)} frames, {reproduced} of them the context again; "
+            f"the pipeline returned {len(video)} frames where {one.length} were expected, so it cannot be "
+            "told which of them is when"
+        )
+    if len(video) < one.reproduced + seen.horizon:
+        return (
+            f"of the {len(video)} frames that the pipeline returned {one.reproduced} are the context again; "
             f"expected {seen.horizon} new ones"
         )
     if not np.isfinite(video).all():
@@ -84,10 +89,11 @@ def _wrong(video: NDArray[np.floating[Any]], seen: Observation, reproduced: int)
     return ""
 
 
-def _left_out(frames: Frames, seen: Observation, reproduced: int, shown: int) -> str:
+def _left_out(frames: Frames, seen: Observation, one: Asked) -> str:
     """Return how well the frames that are left out reproduce the context."""
-    last = min(reproduced, shown)
+    last = min(one.reproduced, one.shown)
     if not last:
         return ""
-    told = psnr(frames[reproduced - last : reproduced], seen.frames[-last:])
-    return f"the first {reproduced} of {len(frames)} frames are the context again ({told:.1f} dB) and left out"
+    told = psnr(frames[one.reproduced - last : one.reproduced], seen.frames[-last:])
+    first = f"the first {one.reproduced} of {len(frames)} frames"
+    return f"{first} are the context again ({told:.1f} dB) and left out"

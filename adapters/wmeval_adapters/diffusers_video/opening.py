@@ -65,13 +65,15 @@ def opened_pipeline(folder: Folder, settings: Settings, device: str) -> Any:
     more, _ = guardrail(folder, settings.profile)
     try:
         pipe = kind.from_pretrained(  # type: ignore[attr-defined]
-            str(folder.path), torch_dtype=getattr(torch, dtype), local_files_only=True,
+            str(folder.path), dtype=getattr(torch, dtype), local_files_only=True,
             use_safetensors=None if settings.allow_pickle else True, **more,
         )  # fmt: skip
     except ImportError as fault:
         raise EnvironmentFault(f"{name} cannot be opened: {' '.join(str(fault).split())}") from fault
     except (OSError, ValueError, TypeError, RuntimeError) as fault:
-        raise UsageError(f"{folder.path} cannot be opened as {name}: {' '.join(str(fault).split())}") from fault
+        raise UsageError(
+            f"{folder.path} cannot be opened as {name}: {' '.join(str(fault).split())}"
+        ) from fault
     for component in pipe.components.values():
         if isinstance(component, torch.nn.Module):
             component.eval()

@@ -77,7 +77,7 @@ TABLE: tuple[Profile, ...] = (
         "hf:Lightricks/LTX-Video", rate="frame_rate", serves=("LTXPipeline",), notes=(_STILL,),
     ),
     Profile(
-        "cogvideox", "CogVideoXImageToVideoPipeline", ("image",), 8.0, (480, 720), 49, Rules(4, 16), _WEIGHTS,
+        "cogvideox", "CogVideoXImageToVideoPipeline", ("image",), 8.0, (480, 720), 49, Rules(8, 16), _WEIGHTS,
         "hf:THUDM/CogVideoX-5b-I2V",
         notes=(_STILL, "its size is that of its training: other sizes are refused by the weights"),
     ),
@@ -98,8 +98,8 @@ TABLE: tuple[Profile, ...] = (
         serves=("SkyReelsV2DiffusionForcingPipeline", "SkyReelsV2DiffusionForcingImageToVideoPipeline"),
     ),
     Profile(
-        "skyreels", "SkyReelsV2ImageToVideoPipeline", ("image",), 24.0, (544, 960), 97, Rules(4, 16), _WEIGHTS,
-        "hf:Skywork/SkyReels-V2-I2V-1.3B-540P-Diffusers", notes=(_STILL,),
+        "skyreels", "SkyReelsV2ImageToVideoPipeline", ("image",), 24.0, (544, 960), 97, Rules(4, 16),
+        _WEIGHTS, "hf:Skywork/SkyReels-V2-I2V-1.3B-540P-Diffusers", notes=(_STILL,),
     ),
     Profile(
         "cosmos", "Cosmos2VideoToWorldPipeline", ("video", "image"), 16.0, (704, 1280), 93, Rules(4, 16),

@@ -27,7 +27,7 @@ OPTIONS = {
     "dtype": "auto, float32, float16 or bfloat16 (auto: bfloat16 on a GPU, float32 elsewhere)",
     "offload": "none, model or sequential: keep on the GPU only what computes (none)",
     "allow-pickle": "yes: also load weights that are not safetensors (no)",
-    "*": "any plain keyword of the pipeline's call: num_inference_steps, guidance_scale, negative_prompt, ...",
+    "*": "any plain keyword of the pipeline's call: num_inference_steps, guidance_scale, ...",
 }
 WAYS = {"clip": "video"}  # other words for the same
 OFFLOADS, DTYPES = ("none", "model", "sequential"), ("auto", "float32", "float16", "bfloat16")
@@ -42,6 +42,7 @@ class Settings:
     mode: Mode
     shows: tuple[int, int]  # fewest and most context frames
     num_frames: int | None
+    lost: int  # frames that the pipeline itself leaves out of what it was told to make
     reproduced: int | None
     domain: str  # of actions, or none
     prompt: str | None
@@ -65,8 +66,8 @@ def settle(model: str, folder: Folder, options: Mapping[str, str]) -> Settings:
     given = {**folder.options, **options}
     profile = _profile(model, folder, given)
     rules = folder.rules(profile.rules)
-    height = _whole(given, "height", profile.size[0])
-    width = _whole(given, "width", profile.size[1])
+    size, frames = folder.trained(profile, rules)
+    height, width = _whole(given, "height", size[0]), _whole(given, "width", size[1])
     for name, side in (("height", height), ("width", width)):
         if side < 1 or side % rules.space:
             near = max(round(side / rules.space), 1) * rules.space
@@ -76,7 +77,9 @@ def settle(model: str, folder: Folder, options: Mapping[str, str]) -> Settings:
             )
     fps = _real(given, "fps", profile.fps)
     if fps <= 0:
-        raise UsageError(f"{profile.pipeline} was given fps={fps:g}; expected frames per second, `--set fps=16`")
+        raise UsageError(
+            f"{profile.pipeline} was given fps={fps:g}; expected frames per second, `--set fps=16`"
+        )
     domain = _one_of(given, "actions", DOMAINS, "none")
     modes = profile.modes
     if domain != "none" and "actions" not in modes:
@@ -85,16 +88,20 @@ def settle(model: str, folder: Folder, options: Mapping[str, str]) -> Settings:
     way = _one_of(given, "context", tuple(named), next(iter(named)))
     mode: Mode = "actions" if domain != "none" else named[way]
     shows = (1, 1) if mode in ("image", "actions") else _shows(profile, rules, given)
+    # HunyuanVideo with its picture in latents of their own cuts the four frames of the first latent off
+    lost = 4 if folder.config("transformer").get("image_condition_type") == "latent_concat" else 0
     length = _whole(given, "num_frames", 0) or None
-    if length is not None and (length != rules.length(length) or length <= shows[1]):
-        fits = rules.length(max(length, shows[1] + 1))
+    least = shows[1] + lost + 1
+    if length is not None and (length != rules.length(length) or length < least):
+        fits = rules.length(max(length, least))
         raise UsageError(
-            f"{profile.pipeline} was given num_frames={length}; expected 1 + a multiple of {rules.time}, more "
-            f"than the {shows[1]} of the context, as in `--set num_frames={fits}`"
+            f"{profile.pipeline} was given num_frames={length}; expected 1 + a multiple of {rules.time}, "
+            f"more than the {shows[1]} of the context, as in `--set num_frames={fits}`"
         )
     reproduced = _whole(given, "reproduced", -1)
+    settled = replace(profile, model=model, size=(height, width), frames=frames, fps=fps, rules=rules)
     return Settings(
-        replace(profile, model=model, size=(height, width), fps=fps, rules=rules), mode, shows, length,
+        settled, mode, shows, length, lost,
         None if reproduced < 0 else reproduced, domain, given.get("prompt"),
         _one_of(given, "dtype", DTYPES, "auto"), _one_of(given, "offload", OFFLOADS, "none"),
         _one_of(given, "allow-pickle", ("no", "yes"), "no") == "yes",
@@ -161,7 +168,9 @@ def _unknown(name: str, given: Mapping[str, str]) -> Profile:
         value = parameters[keyword].default if keyword in parameters else None
         return value if isinstance(value, (int, float)) else 0
 
-    needs = [k for k in ("height", "width", "fps") if k not in given and not default(rate if k == "fps" else k)]
+    needs = [
+        k for k in ("height", "width", "fps") if k not in given and not default(rate if k == "fps" else k)
+    ]
     if needs:
         told = " ".join(f"--set {k}=..." for k in needs)
         raise UsageError(f"{name} does not say its {', '.join(needs)}; give them: `{told}`")
@@ -182,8 +191,8 @@ def _shows(profile: Profile, rules: Rules, given: Mapping[str, str]) -> tuple[in
     fewest = min(profile.shows[0], most)
     if most < 1 or most != rules.length(most):
         raise UsageError(
-            f"{profile.pipeline} was given context_frames={most}; expected 1 + a multiple of {rules.time}, as in "
-            f"`--set context_frames={rules.length(max(most, 1))}`"
+            f"{profile.pipeline} was given context_frames={most}; expected 1 + a multiple of {rules.time}, as "
+            f"in `--set context_frames={rules.length(max(most, 1))}`"
         )
     return rules.length(fewest), most
 
