@@ -24,6 +24,7 @@ LEAST_SHARE = 0.13  # of its silhouette that a body must show to be found
 LEAST_AREA = 2.5  # px that it must show
 LEAST_CONFIDENCE = 0.35  # agreement of outline and pixels that it must reach
 LEAST_PIECE = 0.3  # of the area that it shows must hang together
+PLAIN = 0.7  # agreement from which it may be in smaller pieces, cut up by what stands before it
 CROWDED, STRICTER = 0.3, 1.2  # share of coloured pixels around it from which the agreement must be better
 
 
@@ -141,7 +142,7 @@ def settle(sight: Sight, evidence: Evidence, width: float) -> Seen:
     enough = (visible >= LEAST_SHARE) & (area >= LEAST_AREA)
     # the more colour there is all around, the better must the outline agree: noise has a bit of all
     crowding = np.maximum(_crowding(evidence, rows, fits, patches, near, 1.6 * size + 2) - CROWDED, 0.0)
-    one_piece = sight.piece >= LEAST_PIECE * area
+    one_piece = (sight.piece >= LEAST_PIECE * area) | ((confidence >= PLAIN) & (crowding == 0))
     found = enough & one_piece & (confidence >= LEAST_CONFIDENCE + STRICTER * crowding)
     # a component too small to be the body is still what is left of it; one of a wrong form is not
     explained = sight.component.copy()

@@ -50,7 +50,9 @@ def test_many_scenes_are_seen_as_they_are(benchmark, size):
     assert table["whole median"] <= 0.15
     assert table["whole p95"] <= 0.4
     assert table["half p95"] <= 0.5
-    assert table["lost"] == table["invented"] == 0
+    assert table["invented"] == 0
+    # a body of which a quarter to a half is seen between others may be lost, once in a thousand bodies
+    assert table["lost"] <= 1e-3 * table["due"]
     assert table["extras"] <= 5
 
 
