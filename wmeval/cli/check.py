@@ -1,4 +1,4 @@
-"""`wmeval check probe|adapter`: the checks that our own pass, for whoever writes one."""
+"""`wmeval check probe|adapter|pack`: the checks that our own pass, for whoever writes one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group(name="check")
 def command() -> None:
-    """Check a probe or an adapter the way its own tests do; exits with 1 where something is wrong."""
+    """Check a probe, an adapter or the answers to a pack; exits with 1 where something is wrong."""
 
 
 @command.command(name="probe")
@@ -57,6 +57,41 @@ def adapter(name: str, weights: str | None, options: Mapping[str, str], device: 
     findings = check_adapter(name, weights, device, options)
     _print(findings, as_json)
     return 0 if all(f.ok for f in findings) else 1
+
+
+@command.command(name="pack")
+@click.argument("folder", metavar="PACK", type=click.Path(path_type=Path))
+@settings
+@as_json
+def pack(folder: Path, options: Mapping[str, str], as_json: bool) -> int:
+    """Check the answers to a pack: what is missing, short, damaged or doubled, and how the rest is read."""
+    from wmeval.errors import UsageError
+    from wmeval.pack import layout
+    from wmeval.pack.checked import SAID, check
+    from wmeval.pack.settings import OPTIONS, Settings
+    from wmeval.report.live import counting
+
+    known = {*OPTIONS, "folder", "name", "context", "training"}  # as of `wmeval run`; these change nothing
+    if wrong := [k for k in options if k not in known]:
+        raise UsageError(f"the answers to a pack have no option {wrong[0]!r}; they have {', '.join(OPTIONS)}")
+    opened = layout.read(folder)
+    with counting("answers") as progress:
+        found = check(opened, Settings.of(options), progress)
+    if as_json:
+        print_json(found.to_json())
+        return 0 if found.ok else 1
+    for name, why in found.problems:
+        click.echo(f"{_mark(False)}  {name}: {why}")
+    if found.counts:
+        click.echo(", ".join(f"{n} {SAID[s]}" for s, n in sorted(found.counts.items())) + " of the answers")
+    if found.judged is not None:
+        click.echo(f"{found.judged['told']} clips judged, {found.judged['bad']} cannot be used")
+    for note in found.notes:
+        click.echo(f"note   {note}")
+    click.echo(
+        f"{_mark(found.ok)}  score with: {opened.command()}" if found.ok else f"then   {opened.command()}"
+    )
+    return 0 if found.ok else 1
 
 
 def _print(findings: Iterable[Finding], as_json: bool) -> None:

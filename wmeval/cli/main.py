@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": ("wmeval.cli.compare", "Compare runs, paired on the scenes that they share."),
     "power": ("wmeval.cli.power", "Tell what differences a run can show, and how many cases others need."),
     "data": ("wmeval.cli.data", "Make and export data to train on."),
+    "export": ("wmeval.cli.export", "Write a suite's questions as files, for a model that cannot be called."),
     "train": ("wmeval.cli.train", "Train one of the models or feature extractors that are shipped."),
     "serve-model": ("wmeval.cli.serve_model", "Serve a model to `run --model remote` elsewhere."),
     "new": ("wmeval.cli.new", "Write a probe or an adapter of your own to start from."),
