@@ -84,7 +84,7 @@ _ALL = (
         "ignores-actions", "only a share of an action takes effect (share)", 0.0, 0.6, faults.weak_actions
     ),
     Organism("hue-drift", "colours turn (degrees/s)", 25.0, 12.0, faults.hue_drift),
-    Organism("size-drift", "bodies grow (share of their extents per s)", 0.5, 0.1, faults.size_drift),
+    Organism("size-drift", "bodies grow (share of their extents per s)", 0.8, 0.1, faults.size_drift),
     Organism(
         "super-bounce", "impacts return more speed than they meet (restitution)", 1.2, 1.0, faults.bouncy
     ),
