@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, get_args
 
 from wmeval.camera import View
@@ -15,10 +16,15 @@ MOST_PIXELS = 4096  # a side
 MOST_TEXT = 2000
 _FIDELITY = ("exact", "lossy", "fitted", "none")
 _KINDS = ("none", "discrete", "multi-binary", "continuous", "camera", "latent", "text")
-_OPTIONAL: Mapping[str, Any] = {
-    "family": "", "source": "not told", "horizon": None, "parameters": None, "deterministic": True,
-    "max_batch": 1, "context_step": 1, "notes": [], "reference": False,
+_SPECIAL: Mapping[str, Any] = {
+    "family": "", "source": "not told", "horizon": None, "parameters": None, "max_batch": 1,
+    "context_step": 1, "notes": [], "reference": False,
 }  # fmt: skip
+# what else a card has with a default that tells of which kind it is: all of that goes over the wire too
+_PLAIN = {
+    f.name: f.default for f in fields(Card) if type(f.default) in (bool, int) and f.name not in _SPECIAL
+}
+_OPTIONAL: Mapping[str, Any] = {**_SPECIAL, **_PLAIN}
 _REQUIRED = ("name", "version", "licence", "capabilities", "view", "context", "actions", "classes")
 
 
@@ -49,6 +55,9 @@ def read_card(told: Any) -> Card:
     if not isinstance(can, list) or not can or not all(isinstance(c, str) and c in known for c in can):
         raise Malformed(f"the card's capabilities are {can!r}; expected some of {', '.join(ASKED)}")
     name = _text(given, "name")
+    plain: dict[str, Any] = {
+        n: _truth(given, n) if isinstance(d, bool) else _whole(given, n, 0) for n, d in _PLAIN.items()
+    }
     return Card(
         name=name, family=_text(given, "family") or name, version=_text(given, "version"),
         licence=_text(given, "licence"), source=_text(given, "source"),
@@ -57,8 +66,8 @@ def read_card(told: Any) -> Card:
         horizon=None if given["horizon"] is None else _whole(given, "horizon", 1),
         actions=_actions(given["actions"]), classes=_classes(given["classes"]),
         parameters=None if given["parameters"] is None else _whole(given, "parameters", 0),
-        deterministic=_truth(given, "deterministic"), max_batch=_whole(given, "max_batch", 1, 1024),
-        context_step=_whole(given, "context_step", 1, 1 << 20), notes=_notes(given["notes"]),
+        max_batch=_whole(given, "max_batch", 1, 1024), notes=_notes(given["notes"]),
+        context_step=_whole(given, "context_step", 1, 1 << 20), **plain,
     )  # fmt: skip
 
 

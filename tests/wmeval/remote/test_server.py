@@ -241,11 +241,26 @@ def test_the_command_refuses_before_it_opens_a_model(tmp_path):
 
 
 def test_identities_tell_models_options_and_weights_apart(tmp_path):
-    from wmeval_adapters import linear_latent
+    file, weights = tmp_path / "some.py", tmp_path / "weights.bin"
+    file.write_text(
+        "from wmeval.starter.adapter import CARD\n"
+        "from wmeval.model import Adapter\n"
+        "class Some:\n"
+        "    card = CARD\n"
+        "ADAPTER = Adapter(CARD, lambda *_: Some(), {'steps': '', 'url': ''}, reaches=frozenset({'url'}))\n"
+    )
 
-    plain = served("linear-latent", None, None)
-    assert served("linear-latent", None, None).identity == plain.identity
-    other = tmp_path / "other.safetensors"
-    other.write_bytes(linear_latent.WEIGHTS.read_bytes()[:-2] + b"\x80\x3f")
-    assert served("linear-latent", other, None).identity != plain.identity
-    assert served("genie", None, {"steps": "2"}).identity != served("genie", None, None).identity
+    def identity(options=None, content=None):
+        if content is not None:
+            weights.write_bytes(content)
+        return served(str(file), weights if content is not None else None, options).identity
+
+    ways = [
+        identity(),
+        identity({"steps": "2"}),
+        identity({"steps": "3"}),
+        identity(None, b"1"),
+        identity(None, b"2"),
+    ]
+    assert len(set(ways)) == 5
+    assert identity() == ways[0] == identity({"url": "elsewhere"})

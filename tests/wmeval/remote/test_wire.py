@@ -192,6 +192,7 @@ def test_the_wire_knows_every_field_of_the_boundary():
         ({"reference": True}, "never served"),
         ({"mood": "fine"}, "no card has here"),
         ({"horizon": 0}, "from 1"),
+        ({"deterministic": 1}, "true or false"),
         ({"notes": "all good"}, "list of at most 50"),
     ],
 )
