@@ -1,0 +1,161 @@
+"""How the recurrent model learns: it watches some frames of a clip, then goes on without.
+
+While it watches, the posterior learns where bodies are and the prior what the posterior will say (balanced
+divergence with free nats). From the cut on the prior's own departures move the slots, a little longer the
+later it is in the training, and where the bodies then are is compared with where they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wmeval_adapters.dreamer.categorical import balanced, two_hot
+from wmeval_adapters.dreamer.corpus import Corpus
+from wmeval_adapters.dreamer.slots import Rssm, Seen, expected, nothing
+from wmeval_adapters.learn.clips import HUES, draws
+
+CUTS = (3, 17)  # frames watched
+EVERY = 4  # frames for which one background stands while watching
+LONGEST = 20  # frames imagined in the end
+GROWS = (0.1, 0.5)  # shares of the steps between which imagining grows to that
+FREE = 0.02  # nats a slot
+SLOTS = 3  # at most in a training clip
+LEAST = 0.02  # share in view from which a body's place is told to the encoder
+
+
+@dataclass(frozen=True)
+class Window:
+    """A batch of B clips, T frames each, with S of their slots."""
+
+    seen: Seen  # (B, T, S, ...)
+    points: Tensor  # (B, T, S, 2) px
+    shown: Tensor  # (B, T, S)
+    told: Tensor  # (B, T, S) bool: the place is known
+    actions: Tensor  # (B, T, 12)
+    statics: Tensor  # (B, K, 2, H, W)
+    which: Tensor  # (B, T) which of the statics stands before each frame
+    cut: Tensor  # (B,)
+
+
+def window(
+    corpus: Corpus, rows: NDArray[np.int64], first: NDArray[np.int64], length: int, cut: NDArray[np.int64],
+    order: NDArray[np.int64],
+) -> Window:  # fmt: skip
+    """Return frames [first, first + length) of clips with the slots `order` (B, S)."""
+    at = first[:, None] + np.arange(length)
+    pick = (rows[:, None, None], at[:, :, None], order[:, None])
+    seen = Seen(*(x[pick] for x in (corpus.seen, corpus.spot, corpus.share, corpus.kind, corpus.area)))
+    ages = np.arange(0, CUTS[1], EVERY)
+    times = np.concatenate([first[:, None] + ages, (first + cut - 1)[:, None]], 1)
+    times = np.minimum(times, corpus.greys.shape[1] - 1)
+    assert corpus.screens is not None
+    both = [torch.from_numpy(x[rows[:, None], times]).float() / 255 for x in (corpus.greys, corpus.screens)]
+    statics = torch.stack(both, 2)
+    frame = np.arange(length)
+    which = np.where(frame < cut[:, None], np.maximum(frame - 1, 0) // EVERY, len(ages))
+    return Window(
+        seen, corpus.points[pick], corpus.shown[pick], corpus.known[pick],
+        torch.from_numpy(corpus.actions[rows[:, None], at]), statics.flip(-1) if corpus.turned else statics,
+        torch.from_numpy(which), torch.from_numpy(cut),
+    )  # fmt: skip
+
+
+def ahead(step: int, steps: int) -> int:
+    """Return how many frames are imagined at a step.
+
+    >>> ahead(0, 100), ahead(30, 100), ahead(99, 100)
+    (2, 11, 20)
+    """
+    low, high = GROWS
+    share = min(1.0, max(0.0, (step / steps - low) / (high - low)))
+    return round(2 + (LONGEST - 2) * share)
+
+
+def unrolled(model: Rssm, w: Window) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss of a window and its parts."""
+    batch, length, count = w.shown.shape
+    state = nothing(batch, count, model.config)
+    each = torch.arange(batch)
+    sums = {name: torch.zeros(()) for name in ("post", "kl", "view", "open", "fit")}
+    weights = {name: torch.zeros(()) for name in sums}
+
+    def add(name: str, value: Tensor, weight: Tensor) -> None:
+        sums[name] = sums[name] + (value * weight).sum()
+        weights[name] = weights[name] + weight.sum()
+
+    for t in range(length):
+        seen = Seen(*(x[:, t] for x in (w.seen.there, w.seen.point, w.seen.share, w.seen.kind, w.seen.area)))
+        watching = (t < w.cut)[:, None]
+        seen = Seen(seen.there & watching, seen.point, seen.share, seen.kind, seen.area)
+        prior = model.prior(state, w.actions[:, t], w.statics[each, w.which[:, t]])
+        post = model.posterior(prior, state, seen)
+        known = state.known & w.told[:, t]
+        watched, alone = (known & watching).float(), (known & ~watching).float()
+        gone = (w.points[:, t] - prior.base).detach()
+        within = (gone.abs() < 12).all(-1).float()
+        target = two_hot(gone, model.bins)
+        add("post", -(target * post.place).sum((-1, -2)), watched * within)
+        # a departure that no bin can tell, or a view that the encoder misreads, still has a true share
+        views = two_hot(w.shown[:, t].clamp(0, 1), model.views)
+        add("view", -(views * post.view).sum(-1), watched)
+        add("view", -(views * prior.chance.view).sum(-1), alone)
+        kl = balanced(post.place, prior.chance.place, free=FREE)
+        kl = kl + balanced(post.view[..., None, :], prior.chance.view[..., None, :], free=FREE)
+        add("kl", kl, watched)
+        told = expected(post, model.bins, model.views)
+        guess = expected(prior.chance, model.bins, model.views)
+        departure = torch.where(watching[..., None], told[0], guess[0])
+        view = torch.where(watching, told[1], guess[1])
+        state = model.settle(prior, state, departure, view, seen)
+        miss = F.smooth_l1_loss(state.point, w.points[:, t], reduction="none", beta=0.3).sum(-1)
+        add("fit", miss.clamp(max=6), watched)
+        since = (t - w.cut + 1)[:, None].clamp(min=1)
+        # late frames are harder and must not outshout the early ones
+        add("open", torch.log1p(miss) * 2, alone * (1 + 2 / since))
+    parts = {k: sums[k] / weights[k].clamp(min=1) for k in sums}
+    value = parts["post"] + parts["kl"] + 0.5 * parts["view"] + 2 * parts["open"] + parts["fit"]
+    return value, parts
+
+
+def dynamics_loss(
+    both: tuple[Corpus, Corpus], trained: int, model: Rssm, seed: int, steps: int, *, batch: int = 64
+) -> Callable[[int], tuple[Tensor, dict[str, float]]]:
+    """Return the loss of the recurrent model."""
+    present = both[0].seen[:trained].any(1).numpy()  # (n, 6)
+    order = np.argsort(~present, axis=1, kind="stable")[:, : min(SLOTS, HUES)]
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = draws(seed, "dynamics", step)
+        corpus = both[int(rng.random() < 0.5)]
+        frames = corpus.seen.shape[1]
+        reach = ahead(step, steps)
+        rows = np.sort(rng.choice(trained, min(batch, trained), replace=False))
+        cut = rng.integers(CUTS[0], min(CUTS[1], frames - 1), len(rows))
+        length = min(int(cut.max()) + reach, frames)
+        first = rng.integers(0, frames - length + 1, len(rows))
+        # most falls and throws begin with the clip
+        first = np.where(rng.random(len(rows)) < 0.4, 0, first)
+        w = window(corpus, rows, first, length, cut, order[rows])
+        held = (torch.arange(length) < w.cut[:, None] + reach)[..., None]
+        w = Window(w.seen, w.points, w.shown, w.told & held, w.actions, w.statics, w.which, w.cut)
+        value, parts = unrolled(model, w)
+        return value, {"loss": float(value.detach()), "ahead": reach} | {
+            k: float(v.detach()) for k, v in parts.items()
+        }
+
+    return loss
+
+
+def common(actions: NDArray[np.float32]) -> Tensor:
+    """Return the unit (12,) of each part of scene actions: the root mean square where it is not zero."""
+    flat = np.abs(actions.reshape(-1, actions.shape[-1]).astype(np.float64))
+    count = (flat > 1e-6).sum(0)
+    size = np.sqrt((flat**2).sum(0) / np.maximum(count, 1))
+    return torch.from_numpy(np.where(count > 0, size, 1.0)).float()
