@@ -236,18 +236,18 @@ def check_options(adapter: Adapter, given: Mapping[str, str]) -> None:
 
 
 def weights_path(weights: str | Path | None) -> Path | None:
-    """Return the file or folder of weights that was given.
+    """Return the file or folder of weights that was given; a repository (`hf:...`) is downloaded.
 
     Raises:
         UsageError: nothing is there.
+        EnvironmentFault: a repository cannot be reached.
     """
     if weights is None:
         return None
     if str(weights).startswith("hf:"):
-        raise UsageError(
-            f"weights {str(weights)!r} name a repository; download it (`hf download {str(weights)[3:]}`) "
-            "and give the path of the file"
-        )
+        from wmeval.hub import fetched
+
+        return fetched(str(weights))
     path = Path(weights).expanduser()
     if not path.exists():
         raise UsageError(f"weights were given as {str(weights)!r}, but no file or folder is there")

@@ -146,8 +146,8 @@ def test_files_are_read_by_path_and_name(tmp_path):
 def test_weights_must_be_there(tmp_path):
     with pytest.raises(UsageError, match="no file or folder is there"):
         registry.weights_path(tmp_path / "w.pt")
-    with pytest.raises(UsageError, match="hf download a/b"):
-        registry.weights_path("hf:a/b")
+    with pytest.raises(UsageError, match="expected hf:ORG/NAME"):
+        registry.weights_path("hf:a")
     assert registry.weights_path(tmp_path) == tmp_path
 
 

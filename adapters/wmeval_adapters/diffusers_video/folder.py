@@ -59,11 +59,11 @@ class Folder:
         """Return the size (height, width) [px] and most frames that are configured, or `otherwise`."""
         body = self.config("transformer")
         frames = self.config("unet").get("num_frames", body.get("sample_frames", otherwise.frames))
-        sides = body.get("sample_height"), body.get("sample_width")
-        if not all(isinstance(side, int) for side in sides):
+        height, width = body.get("sample_height"), body.get("sample_width")
+        if not (isinstance(height, int) and isinstance(width, int)):
             return otherwise.size, int(frames)
         shrink = rules.space // patch(body)
-        return (sides[0] * shrink, sides[1] * shrink), int(frames)
+        return (height * shrink, width * shrink), int(frames)
 
     def parameters(self) -> int:
         """Return how many numbers the safetensors of the folder hold, from their headers."""
@@ -156,7 +156,7 @@ def _licence(path: Path) -> str:
     if not head:
         return ""
     found = dict(re.findall(r"^(license|license_name):[ \t]*['\"]?([\w.+ -]+?)['\"]?[ \t]*$", head[1], re.M))
-    return found.get("license_name") or found.get("license", "")
+    return str(found.get("license_name") or found.get("license", ""))
 
 
 def _numbers(path: Path) -> int:

@@ -107,7 +107,7 @@ TABLE: tuple[Profile, ...] = (
     ),
     Profile(
         "cosmos", "Cosmos2_5_PredictBasePipeline", ("video", "image"), 16.0, (704, 1280), 93, Rules(4, 16),
-        _NVIDIA, "hf:nvidia/Cosmos-Predict2.5-2B", shows=(5, 5), guarded=True,
+        _NVIDIA, "hf:nvidia/Cosmos-Predict2.5-2B@diffusers/base/post-trained", shows=(5, 5), guarded=True,
     ),
     Profile(
         "cosmos", "Cosmos3OmniPipeline", ("latent-frames", "image", "actions"), 24.0, (720, 1280), 189,

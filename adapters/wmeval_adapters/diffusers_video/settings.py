@@ -117,7 +117,7 @@ def typed(pipeline: type, call: Mapping[str, str], taken: set[str]) -> dict[str,
     Raises:
         UsageError: a keyword that it does not have, that is no plain value, or that does not fit its type.
     """
-    function = inspect.unwrap(pipeline.__call__)  # type: ignore[operator]
+    function = inspect.unwrap(pipeline.__call__)
     parameters = inspect.signature(function).parameters
     try:
         hints = get_type_hints(function)
@@ -158,8 +158,8 @@ def _unknown(name: str, given: Mapping[str, str]) -> Profile:
     """Return the profile of a class that the table lacks, from its signature."""
     from wmeval_adapters.diffusers_video.opening import pipeline_class
 
-    parameters = inspect.signature(inspect.unwrap(pipeline_class(name).__call__)).parameters  # type: ignore[operator]
-    modes: tuple[Mode, ...] = tuple(m for m in ("image", "video") if m in parameters)  # type: ignore[misc]
+    parameters = inspect.signature(inspect.unwrap(pipeline_class(name).__call__)).parameters
+    modes: tuple[Mode, ...] = tuple(m for m in ("image", "video") if m in parameters)
     if not modes:
         raise UsageError(f"{name} takes neither an image nor a video, so it cannot continue anything")
     rate = next((k for k in ("fps", "frame_rate") if k in parameters), "")
@@ -191,8 +191,8 @@ def _shows(profile: Profile, rules: Rules, given: Mapping[str, str]) -> tuple[in
     fewest = min(profile.shows[0], most)
     if most < 1 or most != rules.length(most):
         raise UsageError(
-            f"{profile.pipeline} was given context_frames={most}; expected 1 + a multiple of {rules.time}, as "
-            f"in `--set context_frames={rules.length(max(most, 1))}`"
+            f"{profile.pipeline} was given context_frames={most}; expected 1 + a multiple of {rules.time}, "
+            f"as in `--set context_frames={rules.length(max(most, 1))}`"
         )
     return rules.length(fewest), most
 
