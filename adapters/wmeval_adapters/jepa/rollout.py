@@ -1,0 +1,95 @@
+"""Following a video in latents, going on without it, and how far each frame is from what was foreseen."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wmeval_adapters.jepa.eye import THERE
+from wmeval_adapters.jepa.net import AHEAD, Jepa
+from wmeval_adapters.jepa.predictor import Slots, Told
+
+
+def begin(model: Jepa, latents: Tensor) -> Slots:
+    """Return the state after the first latents (B, 6, D)."""
+    state = model.predictor.begin(*latents.shape[:2])
+    return model.predictor.correct(
+        state, Told(torch.zeros_like(latents), latents.new_zeros(latents.shape[:2])), latents
+    )
+
+
+def watch(model: Jepa, latents: Tensor, actions: Tensor, scenes: Tensor) -> Slots:
+    """Return the state after latents (B, T, 6, D) under actions (B, T - 1, 12) or more.
+
+    `scenes` (B, T, C, h, w): entry t is the map of what had been seen to stand still up to frame t.
+    """
+    state = begin(model, latents[:, 0])
+    for t in range(1, latents.shape[1]):
+        state, told = model.predictor(state, scenes[:, t - 1], actions[:, t - 1])
+        state = model.predictor.correct(state, told, latents[:, t])
+    return state
+
+
+def imagine(model: Jepa, state: Slots, actions: Tensor, scene: Tensor) -> Tensor:
+    """Return the latents (B, n, 6, D) that follow a state under actions (B, n, 12)."""
+    out = []
+    for t in range(actions.shape[1]):
+        state, told = model.predictor(state, scene, actions[:, t])
+        state, latent = model.predictor.imagined(state, told)
+        out.append(latent)
+    return torch.stack(out, 1)
+
+
+def foreseen(model: Jepa, latents: Tensor, actions: Tensor, scenes: Tensor) -> list[list[Told | None]]:
+    """Return for each of AHEAD what was foreseen of each frame from that many frames before it."""
+    frames = latents.shape[1]
+    out: list[list[Told | None]] = [[None] * frames for _ in AHEAD]
+    state = begin(model, latents[:, 0])
+    for t in range(1, frames):
+        ahead, scene = state, scenes[:, t - 1]
+        after, told = model.predictor(state, scene, actions[:, t - 1])
+        for k, far in enumerate(AHEAD):
+            if t - 1 + far >= frames:
+                continue
+            ahead, shown = after, told
+            for more in range(1, far):
+                ahead, _ = model.predictor.imagined(ahead, shown)
+                ahead, shown = model.predictor(ahead, scene, actions[:, t - 1 + more])
+            out[k][t - 1 + far] = shown
+        state = model.predictor.correct(after, told, latents[:, t])
+    return out
+
+
+def surprises(model: Jepa, latents: Tensor, actions: Tensor, scenes: Tensor) -> Tensor:
+    """Return the surprise [nats] (B, T) of each frame given those before it; NaN for the first.
+
+    For each slot: that it is in view or not (cross-entropy), and where it is in view how far its latent is
+    from what was foreseen, in units of what held-out clips are off by and under a distribution with heavy
+    tails, so that one wild number does not outweigh everything. A mean over the horizons that reach back
+    far enough.
+    """
+    told = foreseen(model, latents, actions, scenes)
+    frames = latents.shape[1]
+    out = torch.full(latents.shape[:2], torch.nan)
+    for t in range(1, frames):
+        terms = [
+            _surprise(each[t], latents[:, t], noise)
+            for each, noise in zip(told, model.noise, strict=True)
+            if each[t] is not None
+        ]
+        out[:, t] = torch.stack(terms).mean(0)
+    return out
+
+
+def _surprise(told: Told | None, latent: Tensor, noise: Tensor) -> Tensor:
+    """Return the surprise (B,) of latents (B, 6, D)."""
+    assert told is not None
+    there = latent[..., THERE] > 0.5
+    view = torch.nn.functional.binary_cross_entropy_with_logits(
+        told.logit, there.to(latent), reduction="none"
+    )
+    off = torch.log1p(((told.latent - latent) / noise) ** 2)
+    off[..., THERE] = 0
+    known = there & (told.logit > 0)  # of a slot that was not foreseen in view nothing else was foreseen
+    where, what = off[..., :2].sum(-1), off[..., 2:].mean(-1)
+    return (view + known * (where + what)).sum(-1)
