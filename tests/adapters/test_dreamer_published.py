@@ -186,9 +186,7 @@ def test_the_first_prior_is_that_of_the_learnt_state_and_the_action_led_to_the_f
             deter, prior = net.dynamics.ahead(state, action)
             post = net.dynamics.told_by(deter, net.encoder(images[:, t]))
             told.append(float(divergence(post, prior).sum()))
-            state = type(state)(
-                deter, torch.nn.functional.one_hot(post.argmax(-1), post.shape[-1]).float()
-            )
+            state = type(state)(deter, torch.nn.functional.one_hot(post.argmax(-1), post.shape[-1]).float())
     np.testing.assert_allclose(model.score([clip])[0].surprise[1:], told[1:], rtol=1e-5)
 
 

@@ -1,8 +1,8 @@
 """Checkpoints of dreamerv3-torch on disk: which sizes they have, and whether they fit.
 
-`latest.pt` holds `agent_state_dict` (and the optimisers', which are not read). The world model's tensors begin
-with `_wm.`; a compiled one has `_orig_mod.` in its names. Sizes are read from shapes; what no shape tells
-(actions of several kinds, unimix, how the decoder ends) is told by options.
+`latest.pt` holds `agent_state_dict` (and the optimisers', which are not read). The world model's tensors
+begin with `_wm.`; a compiled one has `_orig_mod.` in its names. Sizes are read from shapes; what no shape
+tells (number of categoricals, unimix, how the decoder ends) is told by options.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ def sizes(tensors: Mapping[str, Tensor], path: Path) -> Config:
         stoch = 32 if codes % 32 == 0 else 1
 
     def layers(head: str) -> int:
-        return sum(
-            bool(re.fullmatch(rf"heads\.{head}\.layers\.\w+_linear\d+\.weight", n)) for n in tensors
-        )
+        return sum(bool(re.fullmatch(rf"heads\.{head}\.layers\.\w+_linear\d+\.weight", n)) for n in tensors)
 
     reward = shape("heads.reward.mean_layer.weight")
     if reward[0] != 255:

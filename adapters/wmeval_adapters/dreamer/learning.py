@@ -21,9 +21,9 @@ from wmeval_adapters.dreamer.corpus import Corpus
 from wmeval_adapters.dreamer.slots import Rssm, Seen, expected, nothing
 from wmeval_adapters.learn.clips import HUES, draws
 
-CUTS = (3, 17)  # frames watched
+CUTS = (3, 13)  # frames watched
 EVERY = 4  # frames for which one background stands while watching
-LONGEST = 20  # frames imagined in the end
+LONGEST = 14  # frames imagined in the end
 GROWS = (0.1, 0.5)  # shares of the steps between which imagining grows to that
 FREE = 0.02  # nats a slot
 SLOTS = 3  # at most in a training clip
@@ -71,7 +71,7 @@ def ahead(step: int, steps: int) -> int:
     """Return how many frames are imagined at a step.
 
     >>> ahead(0, 100), ahead(30, 100), ahead(99, 100)
-    (2, 11, 20)
+    (2, 8, 14)
     """
     low, high = GROWS
     share = min(1.0, max(0.0, (step / steps - low) / (high - low)))
@@ -83,7 +83,7 @@ def unrolled(model: Rssm, w: Window) -> tuple[Tensor, dict[str, Tensor]]:
     batch, length, count = w.shown.shape
     state = nothing(batch, count, model.config)
     each = torch.arange(batch)
-    sums = {name: torch.zeros(()) for name in ("post", "kl", "view", "open", "fit")}
+    sums = {name: torch.zeros(()) for name in ("post", "kl", "view", "next", "open", "fit")}
     weights = {name: torch.zeros(()) for name in sums}
 
     def add(name: str, value: Tensor, weight: Tensor) -> None:
@@ -111,6 +111,8 @@ def unrolled(model: Rssm, w: Window) -> tuple[Tensor, dict[str, Tensor]]:
         add("kl", kl, watched)
         told = expected(post, model.bins, model.views)
         guess = expected(prior.chance, model.bins, model.views)
+        off = F.smooth_l1_loss(prior.base + guess[0], w.points[:, t], reduction="none", beta=0.3).sum(-1)
+        add("next", off.clamp(max=6), watched * within)
         departure = torch.where(watching[..., None], told[0], guess[0])
         view = torch.where(watching, told[1], guess[1])
         state = model.settle(prior, state, departure, view, seen)
@@ -120,7 +122,8 @@ def unrolled(model: Rssm, w: Window) -> tuple[Tensor, dict[str, Tensor]]:
         # late frames are harder and must not outshout the early ones
         add("open", torch.log1p(miss) * 2, alone * (1 + 2 / since))
     parts = {k: sums[k] / weights[k].clamp(min=1) for k in sums}
-    value = parts["post"] + parts["kl"] + 0.5 * parts["view"] + 2 * parts["open"] + parts["fit"]
+    value = 0.3 * parts["post"] + parts["kl"] + 0.5 * parts["view"] + 2 * parts["next"]
+    value = value + 2 * parts["open"] + parts["fit"]
     return value, parts
 
 

@@ -1,4 +1,4 @@
-"""A published DreamerV3 behind the boundary: uint8 frames and its own actions in, frames, latents, reward out."""
+"""A published DreamerV3 behind the boundary: frames and its own actions in, frames, latents, rewards out."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class OriginalModel:
 
     @torch.inference_mode()
     def rewards(self, batch: list[Clip]) -> list[tuple[Floats, Floats]]:
-        """Return reward and chance of the end, (T - 1,) each, that came with the second frame and later ones."""
+        """Return reward and chance of the end, (T - 1,) each, that came with frames from the second on."""
         reward, end = self.net.rewarded(self._watched(batch)[0][1:])
         return [(r, e) for r, e in zip(reward.double().numpy(), end.double().numpy(), strict=True)]
 

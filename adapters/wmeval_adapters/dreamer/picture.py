@@ -66,7 +66,7 @@ class Painter(nn.Module):
         )  # fmt: skip
 
     def forward(self, offset: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
-        """Return cover in (0, 1) and brightness around 1, (M, P), at offsets (M, P, 2) [px] of kinds (M, 8)."""
+        """Return cover in (0, 1) and brightness near 1, (M, P), at offsets (M, P, 2) [px] of kinds (M, 8)."""
         d = offset / REACH
         radius = (d.square().sum(-1, keepdim=True) + 1e-6).sqrt()
         told = self.place(torch.cat([d, d.abs(), d.square(), radius], -1)) + self.kind(kind)[:, None]

@@ -1,9 +1,9 @@
 """DreamerV3's world model in the layout of dreamerv3-torch checkpoints.
 
-Names of parameters are those of `NM512/dreamerv3-torch` (MIT): `encoder._cnn`, `dynamics`, `heads.decoder._cnn`,
-`heads.reward`, `heads.cont`. What they compute is from Hafner et al. 2023, the normalisation (eps .001), the
-gated unit (one linear map, layer norm, update bias -1) and the half that is taken off images from that
-repository's facts. `action[t]` is the one that led to frame t.
+Names of parameters are those of `NM512/dreamerv3-torch` (MIT): `encoder._cnn`, `dynamics`,
+`heads.decoder._cnn`, `heads.reward`, `heads.cont`. What they compute is from Hafner et al. 2023; the
+normalisation (eps .001), the gated unit (one linear map, layer norm, update bias -1) and the half that is
+taken off images are facts of that repository. `action[t]` is the one that led to frame t.
 """
 
 from __future__ import annotations

@@ -66,15 +66,15 @@ def plan(options: Mapping[str, str]) -> Plan:
     until = options.get("until", STAGES[-1].name)
     if until not in [s.name for s in STAGES] or minutes <= 0 or threads < 1 or batch < 1:
         raise UsageError(
-            f"given until={until}, minutes={minutes:g}, threads={threads}, batch={batch}; expected a stage of "
-            f"{', '.join(s.name for s in STAGES)}, and numbers above 0"
+            f"given until={until}, minutes={minutes:g}, threads={threads}, batch={batch}; expected a "
+            f"stage of {', '.join(s.name for s in STAGES)}, and numbers above 0"
         )
     scaled = tuple(replace(s, steps=max(4, round(s.steps * minutes / MINUTES))) for s in STAGES)
     return Plan(Path(options["data"]), seed, threads, scaled, net.SMALL, until, batch)
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
-    """Train into the folder `out`, continuing what is there; the model is in out/dreamer-small.safetensors."""
+    """Train into the folder `out`, continuing what is there; the model becomes dreamer-small.safetensors."""
     run(plan(options), out)
 
 

@@ -78,9 +78,7 @@ def watch(model: Dreamer, frames: Tensor, actions: Tensor) -> Watched:
         prior = model.rssm.prior(slots, actions[:, t], fixed[:, max(t - 1, 0)])
         post = model.rssm.posterior(prior, slots, now)
         surprise.append(unexpected(model, slots, prior, post, now))
-        after = model.rssm.settle(
-            prior, slots, *expected(post, model.rssm.bins, model.rssm.views), now
-        )
+        after = model.rssm.settle(prior, slots, *expected(post, model.rssm.bins, model.rssm.views), now)
         # the colour of a body is taken where its kind is
         better = (after.best > slots.best)[..., None]
         colour = torch.where(better, colours[:, t], colour)

@@ -28,7 +28,9 @@ def picture_loss(clips: Clips, out: Path, model: Picture, seed: int, *, batch: i
     rows_of = np.load(out / "sights.npy", mmap_mode="r")
     greys = np.load(out / "grey.npy", mmap_mode="r")
     points = np.array(clips.state[: clips.trained, :, :, :2])
-    inside = (np.nan_to_num(points, nan=-99) > -3).all(-1) & (np.nan_to_num(points, nan=-99) < clips.size + 3).all(-1)
+    inside = (np.nan_to_num(points, nan=-99) > -3).all(-1) & (
+        np.nan_to_num(points, nan=-99) < clips.size + 3
+    ).all(-1)
     asked = np.argwhere(inside)
     hidden = np.nan_to_num(np.array(clips.state[: clips.trained, :, :, 4]))[inside] < 0.98
     odds = np.flatnonzero(hidden), np.flatnonzero(~hidden)
@@ -56,7 +58,9 @@ def picture_loss(clips: Clips, out: Path, model: Picture, seed: int, *, batch: i
         now = sights(time)
         offset, logit, _ = model.encoder(now.look)
         off = F.smooth_l1_loss(now.centre + offset, true, reduction="none", beta=0.2).sum(-1)
-        where = (off * now.seen * share.clamp(min=0.05)).sum() / (now.seen * share.clamp(min=0.05)).sum().clamp(min=1)
+        where = (off * now.seen * share.clamp(min=0.05)).sum() / (
+            now.seen * share.clamp(min=0.05)
+        ).sum().clamp(min=1)
         view = F.binary_cross_entropy_with_logits(logit, share.clamp(0, 1), reduction="none")
         view = (view * now.seen).sum() / now.seen.sum().clamp(min=1)
 

@@ -21,7 +21,7 @@ from wmeval.model import ACTION_DIM
 from wmeval_adapters.dreamer.categorical import mixed, two_hot
 from wmeval_adapters.dreamer.picture import KIND
 
-_HALF = (.04, .1, .18, .28, .4, .55, .72, .92, 1.15, 1.4, 1.7, 2.1, 2.6, 3.2, 4.0, 5.0, 6.3, 8.0, 10.0, 12.5)  # fmt: skip
+_HALF = (0.12, 0.25, 0.4, 0.58, 0.8, 1.1, 1.5, 2.0, 2.7, 3.6, 4.8, 6.4, 8.5, 12.5)
 BINS = (*(-x for x in reversed(_HALF)), 0.0, *_HALF)  # px, of departures from inertia
 VIEWS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)  # shares in view
 NEAR, STEP_PX = 4, 2.25  # samples of the background to each side of a body, and their spacing
@@ -75,7 +75,7 @@ class Seen:
 class Chance:
     """Log probabilities of the three categoricals of B x S slots."""
 
-    place: Tensor  # (B, S, 2, 41)
+    place: Tensor  # (B, S, 2, 29)
     view: Tensor  # (B, S, 8)
 
 
@@ -122,12 +122,14 @@ class Rssm(nn.Module):
         self.cell = nn.GRUCell(c.hidden, c.deter)
         self.carry = nn.Linear(c.deter, 6)
         self.img = _Mlp(c.deter + c.around + c.message, c.hidden, stats)
-        self.obs = _Mlp(c.deter + stats + 2 * len(BINS) + 8 + KIND, c.hidden, stats)
+        self.obs = _Mlp(c.deter + 2 * len(BINS) + 8 + KIND, c.hidden, stats)
         for last in (self.img[-1], self.obs[-1], self.carry):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
+        with torch.no_grad():  # speeds follow what is seen at once, accelerations slowly
+            self.carry.bias.copy_(torch.tensor([0.0, 0.0, 1.5, 1.5, -1.0, -1.0]))
         # departures are small unless something speaks for large ones
-        quiet = -torch.tensor(BINS).abs().clamp(max=3)
+        quiet = -2 * torch.tensor(BINS).abs().clamp(max=3)
         with torch.no_grad():
             self.img[-1].bias[: 2 * len(BINS)] = torch.cat([quiet, quiet])
         self.register_buffer("bins", torch.tensor(BINS))
@@ -158,7 +160,7 @@ class Rssm(nn.Module):
         x = self.inward(torch.cat([own, around, message], -1))
         flat = self.cell(x.flatten(0, 1), state.deter.flatten(0, 1))
         deter = flat.view(*x.shape[:2], -1)
-        gates = torch.sigmoid(self.carry(deter) + 1).unflatten(-1, (3, 2))
+        gates = torch.sigmoid(self.carry(deter)).unflatten(-1, (3, 2))
         carried = gates[..., 0, :]
         base = state.point + state.speed + carried * state.bend
         stats = self.img(torch.cat([deter, around, message], -1))
@@ -169,14 +171,14 @@ class Rssm(nn.Module):
         there = seen.there[..., None].float()
         off = (seen.point - prior.base).detach()
         code = two_hot(off, self.bins) * there[..., None]
-        before = torch.cat([prior.chance.place.flatten(-2), prior.chance.view], -1)
         fine = torch.cat([off.clamp(-4, 4) * there, (off / 4).clamp(-3, 3) * there], -1)
         told = torch.stack([seen.there.float(), seen.share, state.view, seen.area], -1)
-        x = torch.cat([prior.deter, before, code.flatten(-2), fine, told, seen.kind], -1)
+        x = torch.cat([prior.deter, code.flatten(-2), fine, told, seen.kind], -1)
         stats = self.obs(x)
-        # what is seen speaks for itself, what is not seen is as it was expected to be
-        start = torch.where(seen.there[..., None, None], (code + 1e-3).log(), prior.chance.place)
-        view = (two_hot(seen.share, self.views) + 1e-3).log()
+        # what is seen whole speaks for itself, what is not seen is as it was expected to be
+        trust = (((seen.share - 0.1) / 0.5).clamp(0, 1) * seen.there)[..., None, None]
+        start = (trust * code + (1 - trust) * prior.chance.place.exp() + 0.01).log()
+        view = (two_hot(seen.share, self.views) + 0.01).log()
         return self._chance(stats, start.flatten(-2), view)
 
     def settle(
@@ -259,7 +261,7 @@ def expected(chance: Chance, bins: Tensor, views: Tensor) -> tuple[Tensor, Tenso
 def likeliest(chance: Chance, bins: Tensor, views: Tensor, reach: int = 2) -> tuple[Tensor, Tensor]:
     """Return departure and share as the mean over the likeliest bin and `reach` to each side.
 
-    Between "it bounces" and "it falls on" lies nothing that happens; between neighbouring bins does the truth.
+    Between "it bounces" and "it falls on" lies nothing that happens; between neighbouring bins the truth.
     """
     out = []
     for log, values in ((chance.place, bins), (chance.view, views)):
