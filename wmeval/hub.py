@@ -124,8 +124,8 @@ def fetched(text: str, cache: Path | None = None) -> Path:
             return before
         why = (str(fault).strip().splitlines() or [""])[0]
         raise EnvironmentFault(
-            f"{wanted} cannot be reached ({type(fault).__name__}: {why}); download it where there is a network "
-            f"(`hf download {repository}`) and give the folder as --weights"
+            f"{wanted} cannot be reached ({type(fault).__name__}: {why}); download it where there is a "
+            f"network (`hf download {repository}`) and give the folder as --weights"
         ) from fault
 
 

@@ -10,8 +10,8 @@ from wmeval.errors import EnvironmentFault, UsageError
 huggingface_hub = pytest.importorskip("huggingface_hub")
 PIPELINE = [
     ".gitattributes", "README.md", "model_index.json", "whole.safetensors", "custom.py", "sample.mp4",
-    "vae/config.json", "vae/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.fp16.safetensors",
-    "unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.bin",
+    "vae/config.json", "vae/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.bin",
 ]  # fmt: skip
 
 
@@ -77,9 +77,7 @@ def unreachable(self, repo, revision):
 
 def test_without_a_network_there_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", unreachable)
-    with pytest.raises(
-        EnvironmentFault, match=r"hf:a/b cannot be reached \(ConnectionError: no route to host\)"
-    ):
+    with pytest.raises(EnvironmentFault, match=r"hf:a/b cannot be reached \(ConnectionError: no route"):
         hub.fetched("hf:a/b", tmp_path)
 
 
