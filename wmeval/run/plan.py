@@ -253,7 +253,7 @@ def measure_key(unit: Unit, probe: Probe, metrics: tuple[str, ...], generated: M
         [s["case_id"], {arm: [a["status"], a["prediction"], a.get("codec")] for arm, a in s["arms"].items()}]
         for s in generated["samples"]
     ]
-    of = {name: _metric_code(name) for name in metrics}
+    of = {name: metric_code(name) for name in metrics}
     return digest(
         {
             "schema": SCHEMA,
@@ -267,7 +267,7 @@ def measure_key(unit: Unit, probe: Probe, metrics: tuple[str, ...], generated: M
     )
 
 
-def _metric_code(name: str) -> str:
+def metric_code(name: str) -> str:
     """Return the digest of the source of a metric; a plugin that is not there has none."""
     entry = registry.entries("metrics").get(name)
     if entry is None:
