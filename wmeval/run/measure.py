@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from wmeval import promises, registry
 from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, ProbeFault, WmevalError
+from wmeval.measure.following import delta_psnr
 from wmeval.metric import Features, Metric, SetMetric
 from wmeval.perceive import track
 from wmeval.probe import Probe
@@ -26,7 +27,7 @@ from wmeval.run.plan import Unit, draw
 from wmeval.run.split import lost
 from wmeval.run.store import Store, plain
 from wmeval.run.truths import truth_of
-from wmeval.scene import Scene
+from wmeval.scene import Case, Scene
 from wmeval.tracks import Tracks
 from wmeval.world import exact_tracks, visibility
 
@@ -53,6 +54,8 @@ def measure(
             case = draw(probe, unit.tag, shown["index"])
             row["lost"] = lost(probe, view, case, shown, on_grid, store)
             row["seconds"]["perceive"] = round(row["seconds"]["perceive"] + time.perf_counter() - begun, 6)
+            if commanded(case):
+                row["implied"] |= {"delta-PSNR, dB": [plain(_following(shown, store)), None]}
         rows.append(row)
     return {"stage": "measure", "unit": unit.to_json(), "samples": rows}
 
@@ -67,6 +70,22 @@ def on_grid(times: NDArray[np.float64]) -> NDArray[np.int64]:
     # rounded, so that of two frames as near the earlier is taken on every machine
     nearest = np.abs(times[None, :] - ticks[:, None]).round(9).argmin(axis=1)
     return np.unique(nearest)
+
+
+def commanded(case: Case) -> bool:
+    """Return whether the arms of a case differ in what is done to the actuated body."""
+    scenes = list(case.arms.values())
+    done = [tuple(p for p in s.pushes if p.body == s.actuated) for s in scenes if s.actuated]
+    return len(done) == len(scenes) > 1 and len(set(done)) == len(done)
+
+
+def _following(shown: Mapping[str, Any], store: Store) -> float:
+    """Return the delta-PSNR [dB] over the arms of a sample."""
+    true, predicted = {}, {}
+    for name, blobs in shown["arms"].items():
+        true[name] = store.get(blobs["truth"])["frames"][blobs["shown"] :]
+        predicted[name] = store.get(blobs["prediction"])["frames"]
+    return delta_psnr(true, predicted)
 
 
 def coloured(frames: Frames) -> NDArray[np.bool_]:
