@@ -106,7 +106,8 @@ def test_published_encoder_fits_its_names_on_the_meta_device():
     for i in range(40):
         shapes |= {f"blocks.{i}.norm{n}.{k}": (1408,) for n in (1, 2) for k in ("weight", "bias")}
         for name, rows, columns in (
-            ("attn.qkv", 4224, 1408), ("attn.proj", 1408, 1408), ("mlp.fc1", 6144, 1408), ("mlp.fc2", 1408, 6144),
+            ("attn.qkv", 4224, 1408), ("attn.proj", 1408, 1408), ("mlp.fc1", 6144, 1408),
+            ("mlp.fc2", 1408, 6144),
         ):  # fmt: skip
             shapes |= {f"blocks.{i}.{name}.weight": (rows, columns), f"blocks.{i}.{name}.bias": (rows,)}
     tensors = {k: torch.empty(v, device="meta") for k, v in shapes.items()}
@@ -294,7 +295,7 @@ def test_what_does_not_fit_is_said(tmp_path, ac_file, vjepa2_folder):
     held = torch.load(ac_file, weights_only=True)
     del held["predictor"]["module.state_encoder.bias"]
     torch.save(held, tmp_path / "cut.pt")
-    with pytest.raises(UsageError, match="lacks tensor .state_encoder"):
+    with pytest.raises(UsageError, match=r"lacks tensor .state_encoder"):
         load_model("vjepa2-ac", tmp_path / "cut.pt", "cpu", {"crop": "32", "heads": "2,2"})
     import pickle
 

@@ -1,4 +1,4 @@
-"""jepa: slots in latent space that foresee themselves, trained here on train@0.1. It draws no pixels.
+"""jepa: slots in latent space that foresee themselves, trained here on train@0.1. No pixels are drawn.
 
 Features of a slot are learnt by masked latent prediction, how slots go on by predicting latents under
 actions; no gradient flows through a target. The idea is LeCun's (2022); V-JEPA 2 is beside it, in `vjepa`.
@@ -20,8 +20,8 @@ CARD = WEIGHTS.with_name("card.json")
 NOTES = (
     "jepa-small, trained here on PyBullet clips of train@0.1 (iid); it is neither I-JEPA nor V-JEPA",
     "written, not learnt: six opponent colours, and of each the moments that say where it is",
-    "learnt from frames and actions alone: what a slot shows (masked latent prediction, the target an average "
-    "of the encoder without gradient), and how slots go on; no position of the simulator is ever shown to it",
+    "learnt from frames and actions alone: what a slot shows (masked latent prediction; the target is an "
+    "average of the encoder, without gradient) and how slots go on; it is shown no position of the simulator",
     "what has no hue is taken for a background that stands still after the context",
 )
 

@@ -1,4 +1,4 @@
-"""How good a trained jepa is on held-out clips: places foreseen, places read, whether a fault surprises it."""
+"""How good a trained jepa is on held-out clips: places foreseen, places read, faults that surprise it."""
 
 from __future__ import annotations
 

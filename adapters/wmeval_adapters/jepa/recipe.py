@@ -117,7 +117,13 @@ def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path:
     model.features.load_state_dict(masked.target.state_dict())
     _measure(model, seen, trained)
     corpus = Corpus(write_latents(seen, model, out), behind, np.asarray(clips.actions))
-    fit(second, model.predictor, predictor_loss(corpus, trained, model.predictor, seed, second.steps), out, log)
+    fit(
+        second,
+        model.predictor,
+        predictor_loss(corpus, trained, model.predictor, seed, second.steps),
+        out,
+        log,
+    )
     model.eval()
     held = np.arange(trained, len(clips.frames))
     model.noise.copy_(evaluate.noise(model, corpus, held))
