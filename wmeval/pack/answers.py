@@ -43,9 +43,7 @@ class Found:
         """Return which of its frames are shown at the first `count` times of `fps`, as far as it lasts."""
         assert self.footage is not None
         at = np.floor(np.arange(count) * self.fps / fps + 0.5 + 1e-9).astype(int)
-        lasts = (self.footage.count - 1) / self.fps + 0.5 / fps
-        return [int(i) for i, k in zip(at, range(count), strict=True)
-                if i < self.footage.count and k / fps <= lasts]  # fmt: skip
+        return [int(i) for i in at[at < self.footage.count]]
 
 
 @dataclass(frozen=True)
@@ -122,10 +120,10 @@ def read(pack: Pack, found: Found, settled: Settled, settings: Settings) -> Read
     drop = frames_of(mode, question.shown)
     asked = np.rint(frames[drop : drop + question.horizon]).astype(np.uint8)
     if len(asked) < question.horizon:
-        needs = (drop + question.horizon) / view.fps
+        needs = (drop + question.horizon - 1) / view.fps + 1 / found.fps
         return Reading(
-            "short", f"{film.path.name} lasts {film.count / found.fps:.2f} s; {needs:g} s are needed"
-            + (f", since it begins with {drop} context frames" if drop else ""),
+            "short", f"{film.path.name} lasts {film.count / found.fps:.2f} s; {needs:.2f} s are needed"
+            + (f", since it repeats {drop} of the context frames" if drop else ""),
             asked if len(asked) else None, mode, begins,
         )  # fmt: skip
     return Reading("ok", "", asked, mode, begins)

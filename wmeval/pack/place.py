@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Frame = NDArray[np.uint8]
 GRID = 128  # px a side at which a placement is refined
-COARSE = 256  # px: frames are averaged down to no less than this before
 GAIN = 0.05  # share of the squared difference that refining must take away to be believed
 ROUNDS = 12
 
@@ -76,16 +75,32 @@ def fits(width: int, height: int, canvas: tuple[int, int], picture: Placement) -
     return made
 
 
-def shrink(frame: NDArray[np.uint8] | Floats, placement: Placement, height: int, width: int) -> Floats:
-    """Return our picture (height, width, 3) in a frame (H, W, 3): the mean colour under each of our pixels.
+class Summed:
+    """A frame as its summed-area table, from which the mean of any rectangle is four look-ups (Crow 1984)."""
 
-    What lies beyond the frame repeats its edge.
-    """
-    down = _shares(height, placement.y, placement.height, frame.shape[0])
-    across = _shares(width, placement.x, placement.width, frame.shape[1])
-    rows = np.tensordot(down, np.asarray(frame, np.float32), (1, 0))
-    made: Floats = np.einsum("jw,hwc->hjc", across, rows, optimize=True).astype(np.float64)
-    return made
+    def __init__(self, frame: NDArray[np.uint8] | Floats) -> None:
+        height, width = frame.shape[:2]
+        self.table = np.zeros((height + 1, width + 1, frame.shape[2]))
+        np.cumsum(frame, axis=0, dtype=np.float64, out=self.table[1:, 1:])
+        np.cumsum(self.table[1:, 1:], axis=1, out=self.table[1:, 1:])
+
+    def picture(self, placement: Placement, height: int, width: int) -> Floats:
+        """Return our picture (height, width, C): the mean colour under each of our pixels.
+
+        What lies beyond the frame repeats its edge.
+        """
+        y = _edges(height, placement.y, placement.height, self.table.shape[0] - 1)
+        x = _edges(width, placement.x, placement.width, self.table.shape[1] - 1)
+        down = _between(self.table, y[1], 0) - _between(self.table, y[0], 0)
+        box = _between(down, x[1], 1) - _between(down, x[0], 1)
+        area = (y[1] - y[0])[:, None] * (x[1] - x[0])[None]
+        made: Floats = box / area[..., None]
+        return made
+
+
+def shrink(frame: NDArray[np.uint8] | Floats, placement: Placement, height: int, width: int) -> Floats:
+    """Return our picture (height, width, 3) in a frame (H, W, 3); see `Summed.picture`."""
+    return Summed(frame).picture(placement, height, width)
 
 
 def refined(pairs: Sequence[tuple[Frame, Frame]], start: Placement, picture: Placement) -> Placement:
@@ -95,12 +110,12 @@ def refined(pairs: Sequence[tuple[Frame, Frame]], start: Placement, picture: Pla
     brought down by Gauss-Newton steps over x, y, width and height, all pairs together; what no picture tells
     (a scene without vertical edges says nothing of x) stays as it was.
     """
-    small = [_coarse(theirs) for theirs, _ in pairs]
-    wanted = np.stack([shrink(ours, picture, GRID, GRID) for _, ours in pairs])
+    tables = [Summed(theirs.mean(-1, keepdims=True, dtype=np.float64)) for theirs, _ in pairs]
+    wanted = np.stack([shrink(ours, picture, GRID, GRID).mean(-1, keepdims=True) for _, ours in pairs])
     by = np.array([start.width / GRID, start.height / GRID] * 2)  # one grid pixel, in theirs
 
     def seen(v: Floats) -> Floats:
-        return np.stack([shrink(f, Placement(*(v / r)), GRID, GRID) for f, r in small])
+        return np.stack([table.picture(Placement(*v), GRID, GRID) for table in tables])
 
     at = np.array(start.numbers())
     first = best = float(((seen(at) - wanted) ** 2).mean())
@@ -132,22 +147,19 @@ def psnr(one: Floats, two: Floats) -> float:
     return 99.0 if error == 0 else min(99.0, 10 * float(np.log10(255**2 / error)))
 
 
-def _shares(out: int, start: float, length: float, size: int) -> NDArray[np.float32]:
-    """Return (out, size): how much of each of their pixels lies under each of ours; rows sum to 1."""
+def _edges(out: int, start: float, length: float, size: int) -> tuple[Floats, Floats]:
+    """Return the lower and upper edges (out,) of our pixels in theirs, inside [0, size] and never empty."""
     edges = np.clip(start + length * np.arange(out + 1) / out, 0, size)
-    low, high = edges[:-1, None], edges[1:, None]
-    cells = np.arange(size)[None]
-    share = np.clip(np.minimum(high, cells + 1) - np.maximum(low, cells), 0, None)
-    beyond = share.sum(1) < 1e-9
-    nearest = np.clip(np.floor(edges[:-1]), 0, size - 1).astype(int)
-    share[beyond, nearest[beyond]] = 1.0
-    made: NDArray[np.float32] = (share / share.sum(1, keepdims=True)).astype(np.float32)
+    low, high = edges[:-1], edges[1:]
+    beyond = high - low < 1e-6
+    nearest = np.clip(np.floor(low), 0, size - 1)
+    return np.where(beyond, nearest, low), np.where(beyond, nearest + 1, high)
+
+
+def _between(table: Floats, at: Floats, axis: int) -> Floats:
+    """Return a table interpolated linearly at fractional indices along an axis: the exact partial sums."""
+    low = np.minimum(np.floor(at).astype(np.int64), table.shape[axis] - 2)
+    share = (at - low)[:, None, None] if axis == 0 else (at - low)[None, :, None]
+    under, over = np.take(table, low, axis), np.take(table, low + 1, axis)
+    made: Floats = under + share * (over - under)
     return made
-
-
-def _coarse(frame: Frame) -> tuple[Floats, float]:
-    """Return a frame averaged over blocks, and the side of a block [px]; an odd rest is left out."""
-    by = max(1, min(frame.shape[:2]) // COARSE)
-    h, w = frame.shape[0] // by * by, frame.shape[1] // by * by
-    blocks = frame[:h, :w].reshape(h // by, by, w // by, by, 3)
-    return blocks.mean((1, 3), dtype=np.float64), float(by)

@@ -29,8 +29,8 @@ For each folder of `questions/`:
    | `actions.csv` | what acts on the scene in each step between two frames (below) |
    | `question.json` | lengths, the seed to use where the model takes one, and the name of the answer |
    | `camera.json` | the 3 x 3 matrix from camera coordinates (right, down, forward) to pixels |
-2. Ask for a video that goes on for at least `predict_s` seconds{longest}, of a fixed camera unless the caption says
-   that it moves. Turn off prompt rewriting, sound and upscaling where that is possible.
+2. Ask for a video that goes on for at least `predict_s` seconds{longest}, of a fixed camera unless the
+   caption says that it moves. Turn off prompt rewriting, sound and upscaling where that is possible.
 3. Save it as `answers/ID.mp4`, where ID is the folder's name; `question.json` holds the exact name{several}.
 
 Rules: **the first sample counts**. Do not choose among samples, do not change the caption, do not cut or
