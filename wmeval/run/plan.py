@@ -28,6 +28,7 @@ from wmeval.seeds import digest, scene_rng
 from wmeval.suite import Instrument, Suite
 
 SCHEMA = 1
+UNKNOWN = "the truth is recordings, of whose bodies and laws nothing is known"
 BLOCK = 8  # cases a unit at most: small enough to share out, large enough to batch
 
 
@@ -152,6 +153,9 @@ def plan_of(request: Request, card: Card, weights: str | None) -> Plan:
             raise UsageError(f"the probe {probe.key} is asked for twice; name it once")
         seen.add(probe.key)
         for instrument in request.instruments or suite.instruments:
+            if request.truth is not None:
+                na.append({"probe": probe.key, "instrument": instrument, "tag": "", "reason": UNKNOWN})
+                continue
             asked = _Asked(request, card, weights, view, suite, probe, given, instrument)
             made, left = _asked(asked)
             units += made
@@ -212,7 +216,8 @@ def _asked(a: _Asked) -> tuple[list[Unit], list[Mapping[str, str]]]:
 
 def _names(a: _Asked, tag: str, count: int) -> Names:
     """Return the ids of the cases, or in words why they cannot be asked of this model; drawn once."""
-    of = [a.instrument, tag, count, asdict(a.view), list(a.card.context), a.card.horizon, a.probe.horizon_s]
+    of = [a.instrument, tag, count, asdict(a.view), [*a.card.context, a.card.context_step]]
+    of += [a.card.horizon, a.probe.horizon_s]
     return remembered(a.probe, [a.given, *of, a.probe.must_see], lambda: _cases(a, tag, count))
 
 
