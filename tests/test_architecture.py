@@ -26,6 +26,7 @@ LAYERS = [
         "check_latents",
         "check_cases",
         "doctor",
+        "own",
         "pack",
         "remote",
         "run",

@@ -19,6 +19,8 @@ from wmeval.cli.options import CountOr, as_json, device, out, print_json, settin
 @click.option("--instrument", "instruments", multiple=True,
               type=click.Choice(["rollout", "imagination", "surprise"]),
               help="Ask by this in place of the suite's instruments; repeat for more.")  # fmt: skip
+@click.option("--truth", metavar="FOLDER|FILE.h5|gym:ENV",
+              help="Recordings of another world in place of our scenes; see docs/own-truth.md.")  # fmt: skip
 @click.option("--weights", metavar="PATH|hf:ORG/NAME", help="A checkpoint in place of the shipped one.")
 @settings
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N cases; marked partial.")

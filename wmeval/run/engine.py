@@ -15,6 +15,7 @@ from typing import Any
 from wmeval import registry
 from wmeval.camera import View
 from wmeval.errors import Interrupted, UsageError
+from wmeval.own.sources import absolute
 from wmeval.run.folder import Run
 from wmeval.run.instruments import prepare
 from wmeval.run.interrupt import draining
@@ -48,6 +49,7 @@ def run(
     out: str | Path | None = None,
     dry_run: bool = False,
     view: View | None = None,
+    truth: str | Path | None = None,
     progress: Told | None = None,
 ) -> Run:
     """Return the finished run of a model on a suite; see `Request` for what the arguments mean.
@@ -69,6 +71,7 @@ def run(
         weights=_located(weights),
         options=dict(options or {}), limit=limit, seed=seed, replicates=replicates, device=device,
         executor=executor, workers=workers, fail_on_error=fail_on_error, view=view,
+        truth=None if truth is None else absolute(str(truth)),
     )  # fmt: skip
     tell: Told = progress or (lambda _: None)
     tell(Progress("plan"))
@@ -79,6 +82,11 @@ def run(
         return Run(folder, plan=plan)
     store = Store(folder)
     _claim(store, plan)
+    if request.truth is not None:
+        from wmeval.own import loop
+
+        loop.run(plan, store, tell, lambda card: _complete_card(store, card), _planned_version(plan))
+        return Run(folder, plan=plan)
     todo = missing(store, plan)
     if todo or not _scored(store, plan):
         _compute(store, plan, todo, tell)
@@ -108,6 +116,11 @@ def score(path: str | Path, progress: Told | None = None) -> Run:
     # as it was planned: the model need not be installed here, and a newer world would plan other units
     plan = Plan.from_json(opened.manifest)
     store = opened.store
+    if plan.request.truth is not None:
+        from wmeval.own import loop
+
+        loop.score(plan, store, tell)
+        return Run(path, plan=plan)
     for unit in plan.units:
         if _measured(store, plan, unit) and _lacking(store, plan, unit):
             store.discard(_measure_key(store, plan, unit))

@@ -34,6 +34,7 @@ class Request:
     workers: int | str = "auto"
     fail_on_error: float = 0  # a count of samples, or below 1 a share of them
     view: View | None = None  # in place of the one that the model's card states
+    truth: str | None = None  # recordings in place of scenes: a folder, an HDF5 file or "gym:ENV"
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
@@ -64,6 +65,7 @@ class Request:
             "seed": self.seed,
             "replicates": self.replicates,
             "view": asdict(self.view) if self.view else None,
+            "truth": self.truth,
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -83,6 +85,8 @@ class Request:
     def command(self, out: Path) -> str:
         """Return the command line that continues this request in the folder `out`."""
         words = ["wmeval", "run", "--model", self.model, "--suite", self.suite]
+        if self.truth is not None:
+            words += ["--truth", self.truth]
         for name in self.probes or ():
             words += ["--probe", name]
         for instrument in self.instruments or ():
