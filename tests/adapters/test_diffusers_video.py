@@ -75,7 +75,8 @@ def test_a_card_is_completed_by_small_files_and_options(wan):
     )
     assert card.version.startswith("WanImageToVideoPipeline, diffusers ")
     assert "unverified" in card.licence
-    assert card.actions.kind == "text" and card.actions.fidelity == "lossy"
+    assert card.actions.kind == "text"
+    assert card.actions.fidelity == "lossy"
 
 
 def test_options_beside_the_weights_come_before_ours_and_after_the_users(wan):
@@ -166,11 +167,13 @@ def test_only_toys_are_without_a_guardrail(tmp_path, monkeypatch):
     two, third = (next(p for p in profiles("cosmos") if n in p.pipeline) for n in ("Cosmos2Video", "Cosmos3"))
     folder = opened(write(tmp_path / "c", "Cosmos2VideoToWorldPipeline"))
     more, notes = guardrail(folder, two)
-    assert isinstance(more["safety_checker"], NoGuardrail) and "guardrail off" in notes[0]
+    assert isinstance(more["safety_checker"], NoGuardrail)
+    assert "guardrail off" in notes[0]
     assert guardrail(folder, third)[0] == {"enable_safety_checker": False}
     assert guardrail(folder, profiles("wan")[0]) == ({}, ())
     monkeypatch.setattr("wmeval_adapters.diffusers_video.guard.TOY", 0)
-    assert guardrail(folder, two)[0] == {} and "guardrail on" in guardrail(folder, two)[1][0]
+    assert guardrail(folder, two)[0] == {}
+    assert "guardrail on" in guardrail(folder, two)[1][0]
     assert guardrail(folder, third)[0] == {"enable_safety_checker": True}
 
 

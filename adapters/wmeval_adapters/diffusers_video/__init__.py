@@ -17,8 +17,7 @@ from wmeval_adapters.diffusers_video.settings import OPTIONS, settle, typed
 # what the adapter fills in itself, whatever the pipeline
 TAKEN = {
     "image", "video", "mask", "conditions", "action", "prompt", "generator", "output_type", "return_dict",
-    "num_frames", "height", "width", "num_videos_per_prompt", "condition_video_keep", "overlap_history",
-    "base_num_frames", "num_latent_conditional_frames", "enable_safety_check", "enable_sound", "frame_index",
+    "num_frames", "height", "width", "num_videos_per_prompt", "condition_video_keep", "num_latent_conditional_frames", "enable_safety_check", "enable_sound", "frame_index",
     "strength", "last_image", "reference_images",
 }  # fmt: skip
 
@@ -36,7 +35,8 @@ def load(model: str, weights: Path | None, device: str, options: Mapping[str, st
     from wmeval_adapters.diffusers_video import opening
 
     kind = opening.pipeline_class(settings.profile.pipeline)
-    call = typed(kind, settings.call, {*TAKEN, settings.profile.rate})
+    overlap = {"overlap_history", "base_num_frames"} if settings.mode == "overlap" else set()
+    call = typed(kind, settings.call, {*TAKEN, settings.profile.rate, *overlap})
     place = opening.device_of(device)
     pipe = opening.opened_pipeline(folder, settings, place)
     opening.tell(f"{model}: {settings.profile.pipeline} of {folder.path}; licence: {card.licence}")
