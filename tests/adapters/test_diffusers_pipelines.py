@@ -1,4 +1,4 @@
-"""Each family on a tiny pipeline of random weights: shapes, seeds, batches, lengths, refusals. Plumbing only."""
+"""Each family on a tiny pipeline of random weights: shapes, seeds, batches, lengths, refusals."""
 
 import importlib.util
 import shutil
@@ -153,7 +153,8 @@ def test_published_cosmos_is_not_opened_without_its_guardrail(folders, monkeypat
 def test_options_reach_the_pipeline_and_unknown_ones_are_refused(folders):
     model = load(folders, "wan", guidance_scale="1", negative_prompt="blurry")
     assert model.call == {
-        "guidance_scale": 1.0, "negative_prompt": "blurry", "num_inference_steps": 2, "max_sequence_length": 16,
+        "guidance_scale": 1.0, "negative_prompt": "blurry", "num_inference_steps": 2,
+        "max_sequence_length": 16,
     }  # fmt: skip
     with pytest.raises(UsageError, match="WanImageToVideoPipeline takes no option 'steps'"):
         load(folders, "wan", steps="2")
@@ -190,7 +191,7 @@ def test_any_class_by_name(folders):
 
 
 def test_classes_that_cannot_be_asked_are_told(folders):
-    with pytest.raises(UsageError, match="diffusers .* has no pipeline 'WanPipelin'"):
+    with pytest.raises(UsageError, match=r"diffusers .* has no pipeline 'WanPipelin'"):
         registry.load_model("diffusers", folders("wan"), "cpu", {"pipeline": "WanPipelin"})
     with pytest.raises(UsageError, match="neither an image nor a video"):
         registry.load_model("diffusers", folders("wan"), "cpu", {"pipeline": "WanPipeline"})
@@ -206,7 +207,7 @@ def test_weights_that_do_not_fit_their_class_are_told(folders, tmp_path):
 
 def test_rules_that_were_told_before_loading_are_held_against_the_pipeline(folders, monkeypatch):
     monkeypatch.setattr("wmeval_adapters.diffusers_video.opening.rules_of", lambda pipe: Rules(2, 16))
-    with pytest.raises(UsageError, match="1 \\+ n x 4 .* the loaded WanImageToVideoPipeline 2 and 16"):
+    with pytest.raises(UsageError, match=r"1 \+ n x 4 .* the loaded WanImageToVideoPipeline 2 and 16"):
         load(folders, "wan")
 
 

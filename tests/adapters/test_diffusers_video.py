@@ -118,7 +118,7 @@ def test_contexts_come_in_lengths_that_the_decoder_takes(tmp_path):
     assert settle("skyreels", folder, {}).shows == (5, 17)
     assert settle("skyreels", folder, {"context_frames": "9"}).shows == (5, 9)
     with pytest.raises(
-        UsageError, match="context_frames=8; expected 1 \\+ a multiple of 4.*context_frames=9"
+        UsageError, match=r"context_frames=8; expected 1 \+ a multiple of 4.*context_frames=9"
     ):
         settle("skyreels", folder, {"context_frames": "8"})
 
@@ -147,7 +147,7 @@ def test_code_and_pickles_are_refused(tmp_path):
     with pytest.raises(UsageError, match="unet \\(Mine\\) from 'my_unet', which is code of its own"):
         own.check(allow_pickle=True)
     pickled = opened(write(tmp_path / "bin", vae__model=".", **{"vae__weights.bin": "x"}))
-    with pytest.raises(UsageError, match="pickled .*--set allow-pickle=yes"):
+    with pytest.raises(UsageError, match=r"pickled .*--set allow-pickle=yes"):
         pickled.check(allow_pickle=False)
     pickled.check(allow_pickle=True)
 
@@ -181,8 +181,8 @@ class Called:
     """A pipeline's call, as signatures are written."""
 
     def __call__(
-        self, image, guidance_scale: float = 5.0, steps: int | None = None, prompt: str | list[str] | None = None,
-        dynamic: bool = False, latents: list | None = None, scale: int = 3, generator=None,
+        self, image, guidance_scale: float = 5.0, steps: int | None = None,
+        prompt: str | list[str] | None = None, dynamic: bool = False, latents: list | None = None, scale: int = 3, generator=None,
     ):  # fmt: skip
         """Do nothing."""
 

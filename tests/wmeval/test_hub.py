@@ -11,7 +11,8 @@ huggingface_hub = pytest.importorskip("huggingface_hub")
 PIPELINE = [
     ".gitattributes", "README.md", "model_index.json", "whole.safetensors", "custom.py", "sample.mp4",
     "vae/config.json", "vae/diffusion_pytorch_model.safetensors",
-    "vae/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.bin",
+    "vae/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
+    "unet/diffusion_pytorch_model.bin",
 ]  # fmt: skip
 
 

@@ -17,8 +17,9 @@ from wmeval_adapters.diffusers_video.settings import OPTIONS, settle, typed
 # what the adapter fills in itself, whatever the pipeline
 TAKEN = {
     "image", "video", "mask", "conditions", "action", "prompt", "generator", "output_type", "return_dict",
-    "num_frames", "height", "width", "num_videos_per_prompt", "condition_video_keep", "num_latent_conditional_frames", "enable_safety_check", "enable_sound", "frame_index",
-    "strength", "last_image", "reference_images",
+    "num_frames", "height", "width", "num_videos_per_prompt", "condition_video_keep", "last_image",
+    "num_latent_conditional_frames", "enable_safety_check", "enable_sound", "frame_index", "strength",
+    "reference_images",
 }  # fmt: skip
 
 
