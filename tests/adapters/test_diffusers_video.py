@@ -182,7 +182,8 @@ class Called:
 
     def __call__(
         self, image, guidance_scale: float = 5.0, steps: int | None = None,
-        prompt: str | list[str] | None = None, dynamic: bool = False, latents: list | None = None, scale: int = 3, generator=None,
+        prompt: str | list[str] | None = None, dynamic: bool = False, latents: list | None = None,
+        scale: int = 3, generator=None,
     ):  # fmt: skip
         """Do nothing."""
 
