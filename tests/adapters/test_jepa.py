@@ -18,7 +18,6 @@ from wmeval_adapters.jepa.eye import MIRROR, PLACE, SIDE, THERE, pictures, sight
 from wmeval_adapters.jepa.features import Masked, blocks, spread_loss  # noqa: E402
 from wmeval_adapters.jepa.learning import unrolled  # noqa: E402
 from wmeval_adapters.jepa.model import JepaModel  # noqa: E402
-from wmeval_adapters.jepa.predictor import Told  # noqa: E402
 
 TINY = net.Config(features=4, channels=4, hidden=16, scene=4)
 
@@ -132,9 +131,7 @@ def test_a_slot_out_of_view_goes_on_and_is_met_where_it_must_be(tiny):
         predictor.show[2].bias[:2].zero_()
         scene, none = predictor.look(torch.full((1, 1, 64, 64), 0.5)), torch.zeros(1, 12)
         state = predictor.begin(1, 2)
-        state = predictor.correct(
-            state, Told(torch.zeros(1, 2, TINY.width), torch.zeros(1, 2)), latents[:, 0]
-        )
+        state = predictor.correct(state, predictor.nothing(latents[:, 0]), latents[:, 0])
         for t in range(1, 10):
             state, told = predictor(state, scene, none)
             if t > 2:

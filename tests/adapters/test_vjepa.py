@@ -215,6 +215,25 @@ def test_ac_imagines_what_its_own_steps_say(vjepa2_ac):
     assert not np.allclose(other.latents[1], told.latents[1], atol=1e-6)
 
 
+def test_poses_are_those_that_turns_one_after_another_lead_to():
+    """A quarter turn about x, then one about z: not the sum of the angles."""
+    turns = np.zeros((2, 7))
+    turns[0, 3], turns[1, 5], turns[:, 0], turns[:, 6] = np.pi / 2, np.pi / 2, 0.1, 0.7
+    told = gripper.poses(turns)
+    assert np.allclose(told[1], [0.1, 0, 0, np.pi / 2, 0, 0, 0.7])
+    assert np.allclose(told[2, :3], [0.2, 0, 0])
+    assert np.allclose(told[2, 3:], [np.pi / 2, 0, np.pi / 2, 1.0])
+
+
+def test_ac_takes_actions_of_its_own_world_as_they_are(vjepa2_ac):
+    clip = _clip(5)
+    own = replace(clip, actions=gripper.motions(clip.actions, clip.fps, 0.001), native=True)
+    told = [vjepa2_ac.score([c])[0].surprise for c in (clip, own)]
+    assert np.array_equal(*told, equal_nan=True)
+    with pytest.raises(UsageError, match="of its own world"):
+        vjepa2_ac.score([replace(clip, native=True)])
+
+
 def test_ac_surprise_is_the_error_of_one_step(vjepa2_ac):
     clip = _clip(5)
     (told,) = vjepa2_ac.score([clip])

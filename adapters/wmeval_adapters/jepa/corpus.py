@@ -86,7 +86,8 @@ def write_backgrounds(clips: Clips, out: Path) -> NDArray[np.uint8]:
 
 def grey(behind: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the grey (..., H, W) of frames (..., 3, H, W)."""
-    return np.rint(behind.mean(axis=-3)).astype(np.uint8)
+    told: NDArray[np.uint8] = np.rint(behind.mean(axis=-3)).astype(np.uint8)
+    return told
 
 
 @torch.no_grad()

@@ -19,9 +19,11 @@ from wmeval_adapters.linear_latent import eye as written
 HUES = written.HUES
 PLACE = written.WIDTH
 THERE = written.THERE
+U, V, BRIGHT_U, BRIGHT_V = (written.NAMES.index(n) for n in ("u", "v", "bright u", "bright v"))
+CLOSER = 8.0  # times, for what is told relative to the centre
 SIDE = 16  # px, of a glimpse
 LAYERS = 3  # of a glimpse: this hue, every other hue, brightness
-# What a mirror turns around: u, skew u, lean u and bright u.
+# What a mirror turns around.
 MIRROR = np.array([-1.0 if n in ("u", "skew u", "lean u", "bright u") else 1.0 for n in written.NAMES])
 
 
@@ -29,7 +31,7 @@ MIRROR = np.array([-1.0 if n in ("u", "skew u", "lean u", "bright u") else 1.0 f
 class Sight:
     """What the eye makes of T frames; glimpses are of the slots that are in view, in order of time."""
 
-    places: NDArray[np.float32]  # (T, 6, 13), zeros where a hue is not in view
+    places: NDArray[np.float32]  # (T, 6, 13), zeros where a hue is not in view; brightness from the centre
     glimpses: NDArray[np.uint8]  # (n, 3, 16, 16)
 
 
@@ -52,6 +54,9 @@ def sight(frames: Frames) -> Sight:
         own = every[t, k][box]
         layers = np.stack([own, np.where(own > 0, 0, total[t][box]), grey[t][box]])
         out[i] = np.rint(255 * np.clip(layers, 0, 1))
+    # So everything but u and v stays as it is when a body moves, and a readout loses nothing.
+    for centre, bright in ((U, BRIGHT_U), (V, BRIGHT_V)):
+        places[..., bright] = CLOSER * (places[..., bright] - places[..., centre])
     return Sight(places, out)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from wmeval_adapters.jepa.corpus import Corpus, Sights
 from wmeval_adapters.jepa.eye import MIRROR, THERE, pictures
 from wmeval_adapters.jepa.features import TIMES, Masked, blocks, spread_loss
-from wmeval_adapters.jepa.predictor import Predictor, Told
+from wmeval_adapters.jepa.predictor import Predictor, density
 from wmeval_adapters.learn.clips import draws
 
 Loss = Callable[[int], tuple[Tensor, dict[str, float]]]
@@ -58,8 +58,8 @@ def features_loss(seen: Sights, trained: int, model: Masked, seed: int) -> Loss:
 def predictor_loss(corpus: Corpus, trained: int, model: Predictor, seed: int, steps: int) -> Loss:
     """Return the loss of the predictor: latents foreseen one by one, then unrolled without correction."""
     frames = corpus.latents.shape[2]
-    every = np.concatenate([corpus.latents[0, :, k : k + BLOCK_T] for k in range(0, frames, BLOCK_T)], 1)
-    order = np.argsort(-(every[..., THERE] > 0.5).any(1).astype(int), axis=1, kind="stable")[:, :MOST_SLOTS]
+    ever = (corpus.latents[0, ..., THERE] > 0.5).any(1)
+    order = np.argsort(~ever, axis=1, kind="stable")[:, :MOST_SLOTS]
     scale = torch.from_numpy(_scale(corpus, trained))
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -78,13 +78,11 @@ def predictor_loss(corpus: Corpus, trained: int, model: Predictor, seed: int, st
     return loss
 
 
-BLOCK_T = 8
-
-
 def _scale(corpus: Corpus, trained: int) -> NDArray[np.float32]:
     """Return the standard deviation of each number of a latent in view."""
     some = corpus.latents[0, : min(trained, 400)].astype(np.float32)
-    return np.maximum(some[some[..., THERE] > 0.5].std(0), 0.02)
+    told: NDArray[np.float32] = np.maximum(some[some[..., THERE] > 0.5].std(0), 0.02)
+    return told
 
 
 def unrolled(
@@ -92,8 +90,7 @@ def unrolled(
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the loss over frames of latents (B, T, M, D), the first `context` of which correct the state."""
     state = model.begin(latents.shape[0], latents.shape[2])
-    told = Told(torch.zeros_like(latents[:, 0]), torch.zeros_like(latents[:, 0, :, 0]))
-    state = model.correct(state, told, latents[:, 0])
+    state = model.correct(state, model.nothing(latents[:, 0]), latents[:, 0])
     total, wheres, count = latents.new_zeros(()), [], 0.0
     for t in range(1, latents.shape[1]):
         state, told = model(state, scene, actions[:, t - 1])
@@ -108,6 +105,7 @@ def unrolled(
         n = state.known.float().sum().clamp(min=1)
         total = total + weight * ((both * (where + what)).sum() + (view * state.known).sum()) / n
         total = total + 0.01 * (view * ~state.known).mean()
+        total = total + 0.1 * (both * density(off.detach().norm(dim=-1), told.doubt)).sum() / n
         count += weight
         wheres.append((both * off.norm(dim=-1)).sum() / both.sum().clamp(min=1))
         if t < context:

@@ -18,6 +18,8 @@ from wmeval_adapters.jepa.eye import THERE
 
 FASTEST = 24.0  # px a frame
 MARGIN = 32.0  # px beyond the image that a slot can be
+DOUBT = (0.03, 32.0)  # px
+IMAGINED = 0.5  # in place of 1, where a latent was foreseen and did not come
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,20 @@ class Slots:
     memory: Tensor  # (B, M, H)
     last: Tensor  # (B, M, D) the latent when last in view
     known: Tensor  # (B, M) bool: was ever in view
-    missed: Tensor  # (B, M, 3): what the last latent was off by [px], and whether there was one
+    missed: Tensor  # (B, M, 3): what the last latent was off by [2 px]; 1 if there was one, .5 if imagined
 
 
 @dataclass(frozen=True)
 class Told:
-    """A predicted latent: where the slot shows, what it shows, the logit of it being in view."""
+    """A predicted latent: where the slot shows, what it shows, the logit of it being in view.
+
+    `doubt` is the scale [px] of how far off the place is expected to be; it is learnt by itself and moves
+    nothing else.
+    """
 
     latent: Tensor  # (B, M, D)
     logit: Tensor  # (B, M)
+    doubt: Tensor  # (B, M)
 
 
 class Predictor(nn.Module):
@@ -61,6 +68,7 @@ class Predictor(nn.Module):
             nn.Linear(hidden + scene + width, hidden), nn.SiLU(), nn.Linear(hidden, width + 1)
         )
         self.gain = nn.Linear(hidden, 3)
+        self.unsure = nn.Sequential(nn.Linear(hidden + scene, 32), nn.SiLU(), nn.Linear(32, 1))
         self.stranger = nn.Parameter(torch.tensor(-4.0))  # logit that a slot never seen comes into view
         with torch.no_grad():
             for last in (self.move[2], self.show[2]):
@@ -122,12 +130,16 @@ class Predictor(nn.Module):
             last=torch.where(seen[..., None], latent, state.last), known=state.known | seen, missed=missed,
         )  # fmt: skip
 
+    def nothing(self, like: Tensor) -> Told:
+        """Return what is foreseen of latents (B, M, D) before anything was seen: nothing."""
+        return Told(torch.zeros_like(like), like.new_zeros(like.shape[:2]), like.new_ones(like.shape[:2]))
+
     def imagined(self, state: Slots, told: Told) -> tuple[Slots, Tensor]:
         """Return the state that takes what it foresaw for what came, and the latents (B, M, D) of it."""
         there = state.known & (told.logit > 0)
         latent = torch.where(there[..., None], told.latent, torch.zeros_like(told.latent))
         last = torch.where(there[..., None], told.latent, state.last)
-        missed = torch.cat([torch.zeros_like(state.at), there[..., None].to(state.at)], -1)
+        missed = torch.cat([torch.zeros_like(state.at), IMAGINED * there[..., None].to(state.at)], -1)
         return replace(state, last=last, missed=missed), latent
 
     def _met(self, state: Slots, entered: Tensor) -> Tensor:
@@ -153,7 +165,16 @@ class Predictor(nn.Module):
         one[THERE] = True
         latent = torch.where(one, torch.ones_like(latent), latent)
         logit = torch.where(state.known, shown[..., -1] + 2, self.stranger)
-        return Told(latent.clamp(-8, 8), logit)
+        doubt = torch.exp(self.unsure(torch.cat([state.memory, here], -1).detach())[..., 0])
+        return Told(latent.clamp(-8, 8), logit, doubt.clamp(*DOUBT))
+
+
+def density(off: Tensor, doubt: Tensor) -> Tensor:
+    """Return the negative log density [1 / px^2], up to a constant, of being `off` px, of scale `doubt` px.
+
+    The two-dimensional Cauchy distribution: its tails are heavy, so it bears jumps.
+    """
+    return 2 * torch.log(doubt) + 1.5 * torch.log1p((off / doubt) ** 2)
 
 
 def _sampled(scene: Tensor, at: Tensor, size: int) -> Tensor:

@@ -7,15 +7,13 @@ from torch import Tensor
 
 from wmeval_adapters.jepa.eye import THERE
 from wmeval_adapters.jepa.net import AHEAD, Jepa
-from wmeval_adapters.jepa.predictor import Slots, Told
+from wmeval_adapters.jepa.predictor import Slots, Told, density
 
 
 def begin(model: Jepa, latents: Tensor) -> Slots:
     """Return the state after the first latents (B, 6, D)."""
     state = model.predictor.begin(*latents.shape[:2])
-    return model.predictor.correct(
-        state, Told(torch.zeros_like(latents), latents.new_zeros(latents.shape[:2])), latents
-    )
+    return model.predictor.correct(state, model.predictor.nothing(latents), latents)
 
 
 def watch(model: Jepa, latents: Tensor, actions: Tensor, scenes: Tensor) -> Slots:
@@ -63,17 +61,18 @@ def foreseen(model: Jepa, latents: Tensor, actions: Tensor, scenes: Tensor) -> l
 def surprises(model: Jepa, latents: Tensor, actions: Tensor, scenes: Tensor) -> Tensor:
     """Return the surprise [nats] (B, T) of each frame given those before it; NaN for the first.
 
-    For each slot: that it is in view or not (cross-entropy), and where it is in view how far its latent is
-    from what was foreseen, in units of what held-out clips are off by and under a distribution with heavy
-    tails, so that one wild number does not outweigh everything. A mean over the horizons that reach back
-    far enough.
+    For each slot the negative logarithm of a likelihood: that it is in view or not, and where it is, the
+    density [1 / px^2] of its place under a distribution with heavy tails (so that one wild number does not
+    outweigh everything) and of the doubt that was foreseen, and how far the rest of its latent is from what
+    was foreseen, in units of what held-out clips are off by. A mean over the horizons that reach back far
+    enough.
     """
     told = foreseen(model, latents, actions, scenes)
     frames = latents.shape[1]
     out = torch.full(latents.shape[:2], torch.nan)
     for t in range(1, frames):
         terms = [
-            _surprise(each[t], latents[:, t], noise)
+            _surprise(model, each[t], latents[:, t], noise)
             for each, noise in zip(told, model.noise, strict=True)
             if each[t] is not None
         ]
@@ -81,15 +80,15 @@ def surprises(model: Jepa, latents: Tensor, actions: Tensor, scenes: Tensor) -> 
     return out
 
 
-def _surprise(told: Told | None, latent: Tensor, noise: Tensor) -> Tensor:
+def _surprise(model: Jepa, told: Told | None, latent: Tensor, noise: Tensor) -> Tensor:
     """Return the surprise (B,) of latents (B, 6, D)."""
     assert told is not None
     there = latent[..., THERE] > 0.5
     view = torch.nn.functional.binary_cross_entropy_with_logits(
         told.logit, there.to(latent), reduction="none"
     )
+    where = density(((told.latent - latent)[..., :2] * model.config.size / 2).norm(dim=-1), told.doubt)
     off = torch.log1p(((told.latent - latent) / noise) ** 2)
-    off[..., THERE] = 0
     known = there & (told.logit > 0)  # of a slot that was not foreseen in view nothing else was foreseen
-    where, what = off[..., :2].sum(-1), off[..., 2:].mean(-1)
-    return (view + known * (where + what)).sum(-1)
+    what = torch.cat([off[..., 2:THERE], off[..., THERE + 1 :]], -1).mean(-1)
+    return (view + torch.where(known, where + what, torch.zeros_like(view))).sum(-1)

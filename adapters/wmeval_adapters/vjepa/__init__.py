@@ -110,8 +110,8 @@ def load_ijepa(weights: Path | None, device: str, options: Mapping[str, str]) ->
 def _given(weights: Path | None, card: Card, repository: str) -> Path:
     if weights is None:
         raise EnvironmentFault(
-            f"{card.name} needs its published weights: `hf download {repository} --local-dir FOLDER`, then "
-            "--weights FOLDER"
+            f"{card.name} needs its published weights: --weights hf:{repository}, or the folder of such a "
+            "repository"
         )
     if not weights.is_dir():
         raise UsageError(

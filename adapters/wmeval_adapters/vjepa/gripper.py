@@ -29,6 +29,14 @@ def motions(actions: Floats, fps: float, metres: float) -> Floats:
 def poses(motion: Floats) -> Floats:
     """Return the states (T + 1, 7) that motions (T, 7) lead through, from the origin with an open gripper.
 
-    Angles stay 0, since no scene action turns the gripper.
+    A turn is put after those before it, as rotations and not as sums of angles; the opening stays in [0, 1].
     """
-    return np.concatenate([np.zeros((1, SIZE)), np.cumsum(motion, axis=0)])
+    from scipy.spatial.transform import Rotation
+
+    out, facing = np.zeros((len(motion) + 1, SIZE)), Rotation.identity()
+    for t, step in enumerate(motion):
+        facing = Rotation.from_euler("xyz", step[3:6]) * facing
+        out[t + 1, :3] = out[t, :3] + step[:3]
+        out[t + 1, 3:6] = facing.as_euler("xyz")
+        out[t + 1, 6] = np.clip(out[t, 6] + step[6], 0.0, 1.0)
+    return out

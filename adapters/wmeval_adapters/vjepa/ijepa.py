@@ -32,7 +32,9 @@ class IJepa:
             begun = time.perf_counter()
             seen = normalised(clip.frames, int(self.net.config.image_size), whole=True)
             seen = seen.to(self.device, self.net.dtype)
-            told: list[Tensor] = [self.net(pixel_values=s).last_hidden_state for s in seen.split(IMAGES)]
+            told: list[Tensor] = [
+                self.net(pixel_values=s).last_hidden_state for s in torch.split(seen, IMAGES)
+            ]
             latents = torch.cat(told).float().cpu().numpy()
             out.append(Prediction(latents=latents, seconds=time.perf_counter() - begun))
         return out

@@ -101,7 +101,8 @@ class VJepa2:
     def _encoded(self, frames: Tensor) -> Tensor:
         size = self.protocol.window
         parts = [
-            self.target(_even(part)).repeat_interleave(TUBELET, 0)[: len(part)] for part in frames.split(size)
+            self.target(_even(part)).repeat_interleave(TUBELET, 0)[: len(part)]
+            for part in torch.split(frames, size)
         ]
         return torch.cat(parts)
 

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wmeval.errors import EnvironmentFault, UsageError
-from wmeval.model import Card, Clip, Floats, Observation, Prediction
+from wmeval.model import Card, Clip, Observation, Prediction
 from wmeval_adapters.vjepa import raw
 from wmeval_adapters.vjepa.ac import ActionPredictor
-from wmeval_adapters.vjepa.gripper import motions, poses
+from wmeval_adapters.vjepa.gripper import SIZE, motions, poses
 from wmeval_adapters.vjepa.pixels import normalised
 from wmeval_adapters.vjepa.published import dictionary, fill, number_format, stripped, where, whole
 
@@ -51,7 +51,7 @@ class VJepa2AC:
         for seen in batch:
             begun = time.perf_counter()
             shown = len(seen.frames)
-            steps, states = self._steered(seen.actions, seen.fps)
+            steps, states = self._steered(seen)
             latents = list(self._encoded(seen.frames[-self.frames :]))
             first = shown - len(latents)
             for t in range(shown, shown + seen.horizon):
@@ -68,7 +68,7 @@ class VJepa2AC:
         for clip in batch:
             begun = time.perf_counter()
             latents = self._encoded(clip.frames)
-            steps, states = self._steered(clip.actions, clip.fps)
+            steps, states = self._steered(clip)
             told = np.full(len(latents), np.nan)
             for t in range(1, len(latents)):
                 foreseen = self._next(list(latents[max(0, t - self.frames) : t]), steps, states, t)
@@ -82,9 +82,14 @@ class VJepa2AC:
         told = self.predictor(torch.stack(latents)[None], steps[None, span], states[None, span])[0, -1]
         return F.layer_norm(told, (told.shape[-1],))
 
-    def _steered(self, actions: Floats, fps: float) -> tuple[Tensor, Tensor]:
-        """Return native actions (T - 1, 7) and the states (T, 7) around them."""
-        steps = motions(actions, fps, self.metres)
+    def _steered(self, asked: Clip | Observation) -> tuple[Tensor, Tensor]:
+        """Return native actions (n, 7) and the states (n + 1, 7) around them."""
+        if asked.native and asked.actions.shape[-1] != SIZE:
+            raise UsageError(
+                f"vjepa2-ac was given actions {asked.actions.shape} of its own world; expected (n, {SIZE}): "
+                "xyz [m], euler angles [rad], gripper"
+            )
+        steps = asked.actions if asked.native else motions(asked.actions, asked.fps, self.metres)
         dtype = self.predictor.predictor_proj.weight.dtype
         told = (torch.from_numpy(x).to(self.device, dtype) for x in (steps, poses(steps)))
         return next(told), next(told)
@@ -98,7 +103,7 @@ class VJepa2AC:
         seen = normalised(frames, self.crop, whole=True).to(self.device, dtype)
         parts = [
             self.encoder(pixel_values_videos=s[:, None].repeat(1, 2, 1, 1, 1)).last_hidden_state
-            for s in seen.split(IMAGES)
+            for s in torch.split(seen, IMAGES)
         ]
         told = torch.cat(parts)
         return F.layer_norm(told, (told.shape[-1],))
