@@ -22,6 +22,7 @@ tiny = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(tiny)
 CASES = [(name, {}) for name in tiny.BUILDERS] + [
     ("ltx", {"context": "image"}),
+    ("ltx", {"pipeline": "LTXImageToVideoPipeline"}),
     ("cosmos2", {"context": "image"}),
     ("cosmos3", {"context": "image"}),
 ]
