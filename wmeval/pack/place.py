@@ -7,7 +7,7 @@ rectangle of their frame, so that four numbers are the whole affine map.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,13 @@ class Summed:
 
 def shrink(frame: NDArray[np.uint8] | Floats, placement: Placement, height: int, width: int) -> Floats:
     """Return our picture (height, width, 3) in a frame (H, W, 3); see `Summed.picture`."""
-    return Summed(frame).picture(placement, height, width)
+    rows, columns = frame.shape[:2]
+    # what lies beside the picture need not be summed
+    y, x = max(0, min(rows - 1, int(placement.y))), max(0, min(columns - 1, int(placement.x)))
+    low = max(y + 1, int(np.ceil(placement.y + placement.height)))
+    right = max(x + 1, int(np.ceil(placement.x + placement.width)))
+    inner = replace(placement, x=placement.x - x, y=placement.y - y)
+    return Summed(frame[y:low, x:right]).picture(inner, height, width)
 
 
 def refined(pairs: Sequence[tuple[Frame, Frame]], start: Placement, picture: Placement) -> Placement:

@@ -151,10 +151,14 @@ def _rates(pack: Pack, found: Sequence[Found]) -> list[str]:
         if abs(fps / ours - round(fps / ours)) < 1e-6:
             every = round(fps / ours)
             if every > 1:
-                told.append(f"{count} answers of {fps:.5g} fps: each {every}th frame is taken")
+                told.append(f"{count} answers of {fps:.5g} fps: every {_ordinal(every)} frame is taken")
         else:
             told.append(
                 f"{count} answers of {fps:.5g} fps: the nearest frame to each {1 / ours:g} s is taken, off "
                 f"by at most {500 / fps:.0f} ms"
             )
     return told
+
+
+def _ordinal(n: int) -> str:
+    return {2: "2nd", 3: "3rd"}.get(n, f"{n}th")

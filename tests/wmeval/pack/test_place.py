@@ -1,4 +1,4 @@
-"""Where a picture lies in other pixels: shapes by arithmetic, placements found again to a fraction of a pixel."""
+"""Where a picture lies in other pixels: shapes by arithmetic, placements found again by what is seen."""
 
 import numpy as np
 import pytest
