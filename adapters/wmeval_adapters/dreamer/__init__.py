@@ -109,7 +109,7 @@ def train(out: Path, options: Mapping[str, str]) -> None:
 
 
 OPTIONS = {
-    "temperature": "of the draws of the stochastic state; 0 takes the likeliest (0)",
+    "temperature": "of the draws of the stochastic state; 0 takes its mean; published: the likeliest (0)",
     "stoch": "of a published checkpoint: number of categoricals (the square root of all codes)",
     "unimix": "of a published checkpoint: share of the uniform in each categorical (0.01)",
     "decoder": "of a published checkpoint: how its decoder ends, half or sigmoid (half)",

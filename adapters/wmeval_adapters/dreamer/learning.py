@@ -8,7 +8,7 @@ later it is in the training, and where the bodies then are is compared with wher
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,16 +18,19 @@ from torch import Tensor
 
 from wmeval_adapters.dreamer.categorical import balanced, two_hot
 from wmeval_adapters.dreamer.corpus import Corpus
-from wmeval_adapters.dreamer.slots import Rssm, Seen, expected, nothing
+from wmeval_adapters.dreamer.slots import Rssm, Seen, Slots, expected, nothing
 from wmeval_adapters.learn.clips import HUES, draws
 
 CUTS = (3, 13)  # frames watched
 EVERY = 4  # frames for which one background stands while watching
 LONGEST = 14  # frames imagined in the end
-GROWS = (0.1, 0.5)  # shares of the steps between which imagining grows to that
+GROWS = (0.3, 0.8)  # shares of the steps between which imagining grows to that
 FREE = 0.02  # nats a slot
+HELD = 4  # imagined frames through which errors are carried back: longer chains shake the weights
 SLOTS = 3  # at most in a training clip
-LEAST = 0.02  # share in view from which a body's place is told to the encoder
+REACHED = 12.0  # px of departure that the bins tell
+FARTHEST = 6.0  # px of error beyond which a watched body counts no more
+WEIGHTS = {"post": 0.3, "kl": 1.0, "view": 0.5, "next": 2.0, "fit": 1.0, "open": 1.0}
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def window(
 def ahead(step: int, steps: int) -> int:
     """Return how many frames are imagined at a step.
 
-    >>> ahead(0, 100), ahead(30, 100), ahead(99, 100)
+    >>> ahead(30, 100), ahead(55, 100), ahead(99, 100)
     (2, 8, 14)
     """
     low, high = GROWS
@@ -82,49 +85,69 @@ def unrolled(model: Rssm, w: Window) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss of a window and its parts."""
     batch, length, count = w.shown.shape
     state = nothing(batch, count, model.config)
-    each = torch.arange(batch)
-    sums = {name: torch.zeros(()) for name in ("post", "kl", "view", "next", "open", "fit")}
-    weights = {name: torch.zeros(()) for name in sums}
-
-    def add(name: str, value: Tensor, weight: Tensor) -> None:
-        sums[name] = sums[name] + (value * weight).sum()
-        weights[name] = weights[name] + weight.sum()
-
-    for t in range(length):
-        seen = Seen(*(x[:, t] for x in (w.seen.there, w.seen.point, w.seen.share, w.seen.kind, w.seen.area)))
-        watching = (t < w.cut)[:, None]
-        seen = Seen(seen.there & watching, seen.point, seen.share, seen.kind, seen.area)
+    each, frame = torch.arange(batch), torch.arange(length)
+    watching = (frame < w.cut[:, None])[..., None]  # (B, T, 1)
+    shown = (w.seen.there & watching, w.seen.point, w.seen.share, w.seen.kind, w.seen.area)
+    frames = [Seen(*x) for x in zip(*(x.unbind(1) for x in shown), strict=True)]
+    steps: list[tuple[Tensor, ...]] = []
+    for t, seen in enumerate(frames):
+        if t > CUTS[0]:
+            state = loosened(state, (t > w.cut) & ((t - w.cut) % HELD == 0))
         prior = model.prior(state, w.actions[:, t], w.statics[each, w.which[:, t]])
         post = model.posterior(prior, state, seen)
-        known = state.known & w.told[:, t]
-        watched, alone = (known & watching).float(), (known & ~watching).float()
-        gone = (w.points[:, t] - prior.base).detach()
-        within = (gone.abs() < 12).all(-1).float()
-        target = two_hot(gone, model.bins)
-        add("post", -(target * post.place).sum((-1, -2)), watched * within)
-        # a departure that no bin can tell, or a view that the encoder misreads, still has a true share
-        views = two_hot(w.shown[:, t].clamp(0, 1), model.views)
-        add("view", -(views * post.view).sum(-1), watched)
-        add("view", -(views * prior.chance.view).sum(-1), alone)
-        kl = balanced(post.place, prior.chance.place, free=FREE)
-        kl = kl + balanced(post.view[..., None, :], prior.chance.view[..., None, :], free=FREE)
-        add("kl", kl, watched)
         told = expected(post, model.bins, model.views)
         guess = expected(prior.chance, model.bins, model.views)
-        off = F.smooth_l1_loss(prior.base + guess[0], w.points[:, t], reduction="none", beta=0.3).sum(-1)
-        add("next", off.clamp(max=6), watched * within)
-        departure = torch.where(watching[..., None], told[0], guess[0])
-        view = torch.where(watching, told[1], guess[1])
-        state = model.settle(prior, state, departure, view, seen)
-        miss = F.smooth_l1_loss(state.point, w.points[:, t], reduction="none", beta=0.3).sum(-1)
-        add("fit", miss.clamp(max=6), watched)
-        since = (t - w.cut + 1)[:, None].clamp(min=1)
-        # late frames are harder and must not outshout the early ones
-        add("open", torch.log1p(miss) * 2, alone * (1 + 2 / since))
-    parts = {k: sums[k] / weights[k].clamp(min=1) for k in sums}
-    value = 0.3 * parts["post"] + parts["kl"] + 0.5 * parts["view"] + 2 * parts["next"]
-    value = value + 2 * parts["open"] + parts["fit"]
+        known = state.known
+        departure = torch.where(watching[:, t, :, None], told[0], guess[0])
+        state = model.settle(prior, state, departure, torch.where(watching[:, t], told[1], guess[1]), seen)
+        steps.append((
+            known, prior.base, guess[0], prior.chance.place, prior.chance.view, post.place, post.view,
+            state.point,
+        ))  # fmt: skip
+    known, base, guess_px, prior_place, prior_view, post_place, post_view, point = (
+        torch.stack(x, 1) for x in zip(*steps, strict=True)
+    )
+    known = known & w.told
+    watched, alone = (known & watching).float(), (known & ~watching).float()
+    gone = (w.points - base).detach()
+    within = watched * (gone.abs() < REACHED).all(-1)
+    target, views = two_hot(gone, model.bins), two_hot(w.shown.clamp(0, 1), model.views)
+    # late frames are harder and must not outshout the early ones
+    late = 1 + 2 / (frame - w.cut[:, None] + 1).clamp(min=1)[..., None]
+    miss = _off(point, w.points)
+    parts = {
+        "post": _mean(-(target * post_place).sum((-1, -2)), within),
+        "kl": _mean(balanced(post_place, prior_place, free=FREE), watched)
+        + _mean(balanced(post_view[..., None, :], prior_view[..., None, :], free=FREE), watched),
+        # what the encoder misreads, and what no frame shows, still has a true share in view
+        "view": _mean(-(views * post_view).sum(-1), watched) + _mean(-(views * prior_view).sum(-1), alone),
+        "next": _mean(_off(base + guess_px, w.points).clamp(max=FARTHEST), within),
+        "fit": _mean(miss.clamp(max=FARTHEST), watched),
+        "open": _mean(2 * torch.log1p(miss), alone * late),
+    }
+    value = sum((WEIGHTS[k] * v for k, v in parts.items()), torch.zeros(()))
     return value, parts
+
+
+def loosened(state: Slots, rows: Tensor) -> Slots:
+    """Return a state through which nothing is learnt of what came before, for some rows (B,)."""
+
+    def cut(x: Tensor) -> Tensor:
+        return torch.where(rows[:, None, None], x.detach(), x)
+
+    return replace(
+        state, deter=cut(state.deter), point=cut(state.point), speed=cut(state.speed), bend=cut(state.bend),
+        last=cut(state.last),
+    )  # fmt: skip
+
+
+def _mean(value: Tensor, weight: Tensor) -> Tensor:
+    return (value * weight).sum() / weight.sum().clamp(min=1)
+
+
+def _off(one: Tensor, other: Tensor) -> Tensor:
+    """Return how far points (..., 2) are apart, smooth near 0."""
+    return F.smooth_l1_loss(one, other, reduction="none", beta=0.3).sum(-1)
 
 
 def dynamics_loss(

@@ -24,7 +24,7 @@ from wmeval_adapters.learn.clips import Clips, open_clips
 from wmeval_adapters.learn.loop import Log, Stage, fit
 from wmeval_adapters.learn.shipped import digest
 
-STAGES = (Stage("picture", 2500, 3e-3, ema=0.99), Stage("dynamics", 7000, 2e-3, ema=0.995))
+STAGES = (Stage("picture", 2500, 3e-3, ema=0.99), Stage("dynamics", 8000, 2e-3, ema=0.995))
 OPTIONS = ("data", "seed", "threads", "minutes", "until", "batch")
 MINUTES = 60.0  # what STAGES take on two cores
 BATCH = 96  # clips a step of the recurrent model

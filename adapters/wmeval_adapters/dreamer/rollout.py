@@ -12,7 +12,7 @@ from wmeval_adapters.dreamer.categorical import divergence
 from wmeval_adapters.dreamer.net import Dreamer
 from wmeval_adapters.dreamer.picture import drawn
 from wmeval_adapters.dreamer.sight import spotted
-from wmeval_adapters.dreamer.slots import Chance, Prior, Seen, Slots, expected, likeliest, nothing
+from wmeval_adapters.dreamer.slots import Chance, Prior, Seen, Slots, expected, nothing
 from wmeval_adapters.genie.background import running
 from wmeval_adapters.learn.clips import HUES
 
@@ -102,14 +102,13 @@ def imagined(
     model: Dreamer, state: State, action: Tensor, *, temperature: float = 0.0,
     generators: Sequence[torch.Generator] = (),
 ) -> State:  # fmt: skip
-    """Return the state one frame on under actions (B, 12), the stochastic state taken from the prior."""
+    """Return the state one frame on under actions (B, 12), the stochastic state taken from the prior.
+
+    At temperature 0 its mean moves the slots, above it is drawn.
+    """
     prior = model.rssm.prior(state.slots, action, state.statics)
-    chance = prior.chance
-    if temperature > 0:
-        chance = drawn_at(chance, temperature, generators)
-        told = expected(chance, model.rssm.bins, model.rssm.views)
-    else:
-        told = likeliest(chance, model.rssm.bins, model.rssm.views)
+    chance = drawn_at(prior.chance, temperature, generators) if temperature > 0 else prior.chance
+    told = expected(chance, model.rssm.bins, model.rssm.views)
     return replace(state, slots=model.rssm.settle(prior, state.slots, *told))
 
 

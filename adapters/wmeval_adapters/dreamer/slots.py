@@ -127,7 +127,7 @@ class Rssm(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
         with torch.no_grad():  # speeds follow what is seen at once, accelerations slowly
-            self.carry.bias.copy_(torch.tensor([0.0, 0.0, 1.5, 1.5, -1.0, -1.0]))
+            self.carry.bias.copy_(torch.tensor([1.0, 1.0, 1.5, 1.5, -0.5, -0.5]))
         # departures are small unless something speaks for large ones
         quiet = -2 * torch.tensor(BINS).abs().clamp(max=3)
         with torch.no_grad():
@@ -176,9 +176,11 @@ class Rssm(nn.Module):
         x = torch.cat([prior.deter, code.flatten(-2), fine, told, seen.kind], -1)
         stats = self.obs(x)
         # what is seen whole speaks for itself, what is not seen is as it was expected to be
+        # (to about a bin: sightings are off by .06 px in the median)
+        wide = 0.8 * code + 0.1 * F.pad(code[..., 1:], (0, 1)) + 0.1 * F.pad(code[..., :-1], (1, 0))
         trust = (((seen.share - 0.1) / 0.5).clamp(0, 1) * seen.there)[..., None, None]
-        start = (trust * code + (1 - trust) * prior.chance.place.exp() + 0.01).log()
-        view = (two_hot(seen.share, self.views) + 0.01).log()
+        start = (trust * wide + (1 - trust) * prior.chance.place.exp() + 1e-3).log()
+        view = (two_hot(seen.share, self.views) + 1e-3).log()
         return self._chance(stats, start.flatten(-2), view)
 
     def settle(
@@ -256,17 +258,3 @@ def sampled(statics: Tensor, points: Tensor) -> Tensor:
 def expected(chance: Chance, bins: Tensor, views: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean departure (B, S, 2) [px] and share in view (B, S)."""
     return (chance.place.exp() * bins).sum(-1), (chance.view.exp() * views).sum(-1)
-
-
-def likeliest(chance: Chance, bins: Tensor, views: Tensor, reach: int = 2) -> tuple[Tensor, Tensor]:
-    """Return departure and share as the mean over the likeliest bin and `reach` to each side.
-
-    Between "it bounces" and "it falls on" lies nothing that happens; between neighbouring bins the truth.
-    """
-    out = []
-    for log, values in ((chance.place, bins), (chance.view, views)):
-        top = log.argmax(-1, keepdim=True)
-        near = (torch.arange(log.shape[-1]) - top).abs() <= reach
-        weight = log.exp() * near
-        out.append((weight * values).sum(-1) / weight.sum(-1))
-    return out[0], out[1]
