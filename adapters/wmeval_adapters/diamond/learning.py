@@ -1,0 +1,112 @@
+"""How the denoiser learns: which frames, how much noise, what counts, and its own predictions too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wmeval_adapters.diamond.corpus import Batch, Corpus, batch_of, odds
+from wmeval_adapters.diamond.small import Given, SmallDenoiser, Told
+from wmeval_adapters.learn.clips import draws
+
+LOW, MIDDLE, HIGH = 0.02, 2.0, 5.0  # noise levels: half of the draws between the last two
+SPOILT = 0.04  # largest standard deviation of the noise on past frames, pixels in [0, 1]
+JITTER_PX = 0.1
+OWN_FROM = 0.7  # share of the steps after which it goes on from its own predictions
+OWN = (0, 0, 1, 2, 4, 8)  # how many of them
+NEAR = 8.0  # what a pixel of a body counts beyond any other
+PLACES = 0.1  # weight of a pixel of distance of a body from its place
+
+
+def levels(count: int, generator: torch.Generator) -> Tensor:
+    """Return noise levels (count,)."""
+    draw, high = (torch.rand(count, generator=generator) for _ in range(2))
+    low = torch.exp(np.log(LOW) + draw * (np.log(MIDDLE) - np.log(LOW)))
+    return torch.where(high < 0.5, torch.exp(np.log(MIDDLE) + draw * (np.log(HIGH / MIDDLE))), low)
+
+
+def losses(told: Told, batch: Batch, sigma: Tensor, body: float) -> tuple[Tensor, dict[str, float]]:
+    """Return the loss of frames at noise levels sigma (B,), and numbers to log."""
+    near = F.max_pool2d(batch.bodies, 5, 1, 2)
+    drawn = F.max_pool2d(
+        (told.mean - (2 * batch.given.behind - 1)).detach().abs().amax(1, keepdim=True), 3, 1, 1
+    )
+    weight = 1 + NEAR * torch.maximum(near, (drawn > 0.1).float())
+    weight = weight / weight.mean()
+    level = sigma[:, None, None, None]
+    clean = (told.clean - batch.target).square() * ((level**2 + body**2) / level**2).clamp(max=20)
+    mean = (told.mean - batch.target).square()
+    off = F.smooth_l1_loss(told.points, batch.points, reduction="none").sum(-1)
+    places = (off * batch.certain).sum() / batch.certain.sum().clamp(min=1)
+    value = (weight * (clean + mean)).mean() + PLACES * places
+    high = (level > MIDDLE).float()
+    within = (
+        (told.clean - batch.target).detach().square().mean(1, keepdim=True) / 4 * batch.bodies * high
+    ).sum()
+    psnr = -10 * torch.log10(within / (batch.bodies * high).sum().clamp(min=1) + 1e-9)
+    return value, {
+        "loss": float(value.detach()), "places": float(places.detach()), "body psnr": float(psnr),
+        "clean": float((weight * clean).mean().detach()),
+    }  # fmt: skip
+
+
+def onward(given: Given, told: Told, action: Tensor) -> Given:
+    """Return what the frame after a predicted one is told from."""
+    frame = ((told.clean.clamp(-1, 1) + 1) * 127.5).round() / 255
+    size = (frame.shape[-2], frame.shape[-1])
+    memory = given.memory.then(told.points, told.shown > 0.5, size)
+    return replace(
+        given, past=torch.cat([given.past[:, 1:], frame[:, None]], 1), memory=memory, action=action
+    )
+
+
+def spoilt(given: Given, generator: torch.Generator) -> Given:
+    """Return what is given with some noise on past frames and places, as predicted ones have."""
+    strength = torch.rand(len(given.past), 1, 1, 1, 1, generator=generator) * SPOILT
+    noise = torch.randn(given.past.shape, generator=generator) * strength
+    memory = given.memory
+    shift = torch.randn(memory.points.shape, generator=generator) * JITTER_PX
+    shift = shift * (torch.rand(len(shift), 1, 1, 1, generator=generator) < 0.5)
+    return replace(given, past=given.past + noise, memory=replace(memory, points=memory.points + shift))
+
+
+def denoising_loss(
+    corpus: Corpus, model: SmallDenoiser, seed: int, steps: int, *, batch: int = 16
+) -> Callable[[int], tuple[Tensor, dict[str, float]]]:  # fmt: skip
+    """Return the loss of a training step."""
+    clips = corpus.clips
+    chance = odds(corpus, clips.trained)
+    length = clips.frames.shape[1]
+    total = np.cumsum(chance.ravel())
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = draws(seed, "denoiser", step)
+        generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
+        ahead = int(rng.choice(OWN)) if step >= OWN_FROM * steps else 0
+        which = np.searchsorted(total, rng.random(batch) * total[-1])
+        rows, times = np.divmod(which, length - 1)
+        times = np.maximum(np.minimum(times, length - 2) - ahead, 0)
+        mirrored = bool(rng.random() < 0.5)
+        given = batch_of(corpus, rows, times, mirrored=mirrored, past=model.config.past, ahead=ahead)
+        now = spoilt(given.given, generator)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.no_grad():
+                for k in range(ahead):
+                    high = torch.full((batch,), HIGH)
+                    x = torch.randn(given.target.shape, generator=generator) * HIGH
+                    told = model(now, model.before(now), x, high)
+                    now = onward(now, told, given.actions[:, k + 1])
+            sigma = levels(batch, generator)
+            noise = torch.randn(given.target.shape, generator=generator)
+            x = given.target + noise * sigma[:, None, None, None]
+            told = model(now, model.before(now), x, sigma)
+        # What was forgotten on the way is not asked.
+        asked = replace(given, given=now, certain=given.certain & now.memory.known)
+        return losses(told, asked, sigma, model.config.body)
+
+    return loss

@@ -1,0 +1,176 @@
+"""Our own small denoiser: a mean that moves remembered bodies over the background, and EDM around it.
+
+The clean frame is taken to be normal around a mean M that the network tells from the past, with a standard
+deviation that is large near bodies and small elsewhere. Then D = c_skip x + (1 - c_skip) M + c_out R is the
+exact answer for R = 0, the grain of sampling dies out where nothing happens, and R is free to tell the rest.
+M is the background, with each remembered body drawn again where the network says that it has got to.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wmeval.model import ACTION_DIM
+from wmeval_adapters.diamond.edm import precondition
+from wmeval_adapters.diamond.memory import MAPS, PATCH, Memory, shares
+from wmeval_adapters.diamond.sight import Look, drawn
+from wmeval_adapters.learn.clips import HUES
+
+FREQUENCIES = 32
+QUIET = 0.2  # what pixels are told at first is small beside what is known already
+OPEN = 3.0  # logit of a body being in front, before anything is learnt
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes; `body` and `rest` are the standard deviations of a frame around its mean, pixels in [-1, 1]."""
+
+    width: int = 96  # channels on cells of 4 px
+    deep: int = 128  # channels on cells of 8 px
+    blocks: int = 3  # on cells of 8 px; one more before and one after on cells of 4 px
+    past: int = 4  # frames
+    embed: int = 128
+    body: float = 0.06
+    rest: float = 0.01
+    groups: int = 8
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a frame is predicted from; pixels in [0, 1]."""
+
+    past: Tensor  # (B, past, 3, H, W), oldest first
+    behind: Tensor  # (B, 3, H, W)
+    memory: Memory  # (B, 6, ...)
+    looks: Look  # of the N bodies in `who`
+    who: Tensor  # (N, 2) clip and hue
+    action: Tensor  # (B, 12) in units of their usual size
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the network says of one frame; pixels in [-1, 1]."""
+
+    clean: Tensor  # (B, 3, H, W) the expected clean frame
+    mean: Tensor  # (B, 3, H, W) M
+    points: Tensor  # (B, 6, 2) px
+    shown: Tensor  # (B, 6) share of each body that is in front
+
+
+class Block(nn.Module):
+    """Two convolutions under group norms whose gain and shift come from the condition."""
+
+    def __init__(self, width: int, embed: int, groups: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.GroupNorm(groups, width, affine=False) for _ in range(2))
+        self.films = nn.ModuleList(nn.Linear(embed, 2 * width) for _ in range(2))
+        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        nn.init.zeros_(self.convs[1].weight)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Return (B, width, h, w)."""
+        y = x
+        for norm, film, conv in zip(self.norms, self.films, self.convs, strict=True):
+            gain, shift = film(condition)[..., None, None].chunk(2, 1)
+            y = conv(F.silu(norm(y) * (1 + gain) + shift))
+        return x + y
+
+
+class SmallDenoiser(nn.Module):
+    """Predicts the next frame of a video from a noisy one."""
+
+    frequencies: Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        pixels = PATCH**2
+        width = config.width
+        self.register_buffer("frequencies", torch.randn(FREQUENCIES))
+        self.given = nn.Conv2d((3 * config.past + 7) * pixels + MAPS, width, 1)
+        self.noisy = nn.Conv2d(3 * pixels, width, 1, bias=False)
+        self.condition = nn.Sequential(
+            nn.Linear(2 * FREQUENCIES + ACTION_DIM, config.embed), nn.SiLU(),
+            nn.Linear(config.embed, config.embed), nn.SiLU(),
+        )  # fmt: skip
+        self.first = Block(width, config.embed, config.groups)
+        self.down = nn.Conv2d(4 * width, config.deep, 1)
+        self.blocks = nn.ModuleList(
+            Block(config.deep, config.embed, config.groups) for _ in range(config.blocks)
+        )
+        self.up = nn.Conv2d(config.deep, 4 * width, 1)
+        self.last = Block(width, config.embed, config.groups)
+        self.norm = nn.GroupNorm(config.groups, width)
+        self.departure = nn.Conv2d(width, 2, 1)
+        self.paint = nn.Conv2d(width, 7 * pixels, 1)
+        for layer in (self.departure, self.paint):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def before(self, given: Given) -> Tensor:
+        """Return what the network makes of the past, whatever the noise: (B, width, h, w)."""
+        size = (given.behind.shape[-2], given.behind.shape[-1])
+        light, cover = gathered(given, given.memory.inertia, size)
+        guess = light - cover * given.behind
+        changes = (given.past - given.behind[:, None]).flatten(1, 2)
+        pictures = torch.cat([changes, given.behind - 0.5, guess, cover], 1)
+        rough = F.pixel_unshuffle(pictures, PATCH)
+        told: Tensor = self.given(torch.cat([rough, given.memory.maps(size)], 1).contiguous(
+            memory_format=torch.channels_last))  # fmt: skip
+        return told
+
+    def forward(self, given: Given, past: Tensor, x: Tensor, sigma: Tensor) -> Told:
+        """Return what is told of noisy frames x (B, 3, H, W) at levels sigma (B,); `past` is `before`."""
+        size = (x.shape[-2], x.shape[-1])
+        behind = 2 * given.behind - 1
+        level = sigma[:, None, None, None]
+        seen = precondition(level, 0.5)
+        wave = 2 * math.pi * seen.c_noise.view(-1, 1) * self.frequencies
+        push = torch.asinh(given.action)
+        condition = self.condition(torch.cat([wave.cos(), wave.sin(), push], 1))
+        h = past + self.noisy(F.pixel_unshuffle(seen.c_in * (x - behind), PATCH))
+        h = self.first(h, condition)
+        deep = self.down(F.pixel_unshuffle(h, 2))
+        for block in self.blocks:
+            deep = block(deep, condition)
+        h = self.last(h + F.pixel_shuffle(self.up(deep), 2), condition)
+        h = F.silu(self.norm(h))
+        share = shares(given.memory.inertia, given.memory.known, size)
+        depart = (self.departure(h).float()[:, None] * share[:, :, None]).sum((-1, -2))
+        points = given.memory.inertia + depart
+        paint = QUIET * F.pixel_shuffle(self.paint(h).float(), PATCH)
+        front = torch.sigmoid(8 * paint[:, :1] + OPEN)
+        light, cover = gathered(given, points, size)
+        shown = _shown(given, points, front, size)
+        mean = (1 - front * cover) * behind + front * (2 * light - cover) + paint[:, 1:4]
+        near = F.max_pool2d(cover.detach(), 5, 1, 2)
+        spread = self.config.rest + (self.config.body - self.config.rest) * near
+        edm = precondition(level, spread)
+        clean = edm.c_skip * x + (1 - edm.c_skip) * mean + edm.c_out * paint[:, 4:]
+        return Told(clean, mean, points, shown)
+
+
+def gathered(given: Given, points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return light (B, 3, H, W) and cover (B, 1, H, W) of all bodies drawn at points (B, 6, 2)."""
+    clip, hue = given.who.unbind(1)
+    light, cover = drawn(given.looks, points[clip, hue], size)
+    batch = len(given.behind)
+    whole = light.new_zeros(batch, 4, *size).index_add(0, clip, torch.cat([light, cover], 1))
+    full = whole[:, 3:].clamp(min=1)  # where two overlap neither counts twice
+    return whole[:, :3] / full, whole[:, 3:] / full
+
+
+@torch.no_grad()
+def _shown(given: Given, points: Tensor, front: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the share (B, 6) of each body that is in front at points (B, 6, 2)."""
+    clip, hue = given.who.unbind(1)
+    _, cover = drawn(given.looks, points[clip, hue], size)
+    share = (cover * front[clip]).sum((1, 2, 3)) / cover.sum((1, 2, 3)).clamp(min=1e-3)
+    inside = cover.sum((1, 2, 3)) > 2
+    out = torch.zeros(len(points), HUES)
+    return out.index_put((clip, hue), share * inside)
