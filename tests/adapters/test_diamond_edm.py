@@ -1,5 +1,6 @@
 """EDM against what is known in closed form."""
 
+import itertools
 import math
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_walk_of_a_gaussian_keeps_its_variance(order, tolerance):
 def test_euler_is_the_product_of_its_steps():
     sigmas = schedule(3, 2e-3, 5.0)
     wanted = 1.0
-    for now, after in zip(sigmas, sigmas[1:], strict=False):
+    for now, after in itertools.pairwise(sigmas):
         wanted *= 1 + (after - now) * now / (DATA**2 + now**2)
     assert float(sample(gaussian, torch.ones(1), sigmas)) == pytest.approx(wanted, rel=1e-5)
 

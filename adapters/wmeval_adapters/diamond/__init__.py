@@ -60,8 +60,8 @@ def load(weights: Path | None, device: str, options: Mapping[str, str]) -> World
     if weights is None and not WEIGHTS.is_file():
         raise EnvironmentFault(
             f"no weights at {WEIGHTS}: the small diamond is not trained yet; `wmeval train --model diamond "
-            "--set data=FOLDER --out RUN` makes RUN/diamond-small.safetensors, and --weights takes that, or a "
-            "published checkpoint"
+            "--set data=FOLDER --out RUN` makes RUN/diamond-small.safetensors, and --weights takes that, or "
+            "a published checkpoint"
         )
     if _published(weights):
         from wmeval_adapters.diamond.agent import PublishedModel, Walk, card_of

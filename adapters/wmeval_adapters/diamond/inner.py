@@ -141,7 +141,7 @@ def csgo() -> tuple[Layout, Layout]:
         offset=0.1,
     )  # fmt: skip
     high = replace(
-        low, unet=Shape(2048, (2,) * 4, (64, 64, 128, 256), (False, False, False, True)), past=1, actions=None,
-        multi_hot=False, upsampler=True,
+        low, unet=Shape(2048, (2,) * 4, (64, 64, 128, 256), (False, False, False, True)), past=1,
+        actions=None, multi_hot=False, upsampler=True,
     )  # fmt: skip
     return low, high

@@ -1,8 +1,8 @@
 """What is remembered of bodies: where each was in the last frames, seen or not, and when it was last whole.
 
-A body that is whole is where it is seen; one that is cut off is told by whichever of its edges agrees best with
-going on as before, and a hidden one does go on as before. Bodies are followed in given frames by this rule, and
-in predicted ones by what the network says.
+A body that is whole is where it is seen; one that is cut off is told by whichever of its edges agrees best
+with going on as before, and a hidden one does go on as before. Bodies are followed in given frames by this
+rule, and in predicted ones by what the network says.
 """
 
 from __future__ import annotations

@@ -100,8 +100,8 @@ class DiamondModel:
     def _actions(self, actions: Floats) -> Tensor:
         if actions.shape[-1] != len(self.small.scale):
             raise UsageError(
-                f"diamond was given actions of {actions.shape[-1]} numbers; the small one takes scene actions "
-                f"of {len(self.small.scale)}"
+                f"diamond was given actions of {actions.shape[-1]} numbers; the small one takes scene "
+                f"actions of {len(self.small.scale)}"
             )
         return torch.from_numpy(np.asarray(actions, np.float64)).float() / self.small.scale
 

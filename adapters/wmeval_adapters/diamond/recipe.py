@@ -65,7 +65,7 @@ def plan(options: Mapping[str, str]) -> Plan:
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
-    """Train into the folder `out`, continuing what is there; the model is in out/diamond-small.safetensors."""
+    """Train into `out`, continuing what is there; the model is in out/diamond-small.safetensors."""
     run(plan(options), out)
 
 

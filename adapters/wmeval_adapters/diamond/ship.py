@@ -28,15 +28,15 @@ def notes(made: dict[str, Any], found: dict[str, Any]) -> list[str]:
         f"{found[f'gain@{h}']:+.1f} +- {found[f'gain-se@{h}']:.1f}" for h in HORIZONS if f"gain@{h}" in found
     )
     return [
-        f"diamond-small, {found['parameters'] / 1e6:.1f} M parameters, trained here on {made['clips']} PyBullet "
-        "clips of train@0.1 (iid); it is not the published DIAMOND",
-        "EDM around a mean: the network says how far each remembered body departs from going on as before, the "
-        "body is drawn there again over the background, and diffusion tells the rest; 3 Euler steps",
+        f"diamond-small, {found['parameters'] / 1e6:.1f} M parameters, trained here on {made['clips']} "
+        "PyBullet clips of train@0.1 (iid); it is not the published DIAMOND",
+        "EDM around a mean: the network says how far each remembered body departs from going on as before, "
+        "the body is drawn there again over the background, and diffusion tells the rest; 3 Euler steps",
         "it was taught with the simulator's image positions of bodies beside the frames; when it predicts it "
         "sees frames and actions only",
-        "written, not learnt: bodies are spotted in given frames by hue and remembered with their look; one that "
-        "is hidden goes on as before until the network says otherwise; what has no hue is a background that is "
-        "remembered; a pixel that would change by less than 3 % keeps its value",
+        "written, not learnt: bodies are spotted in given frames by hue and remembered with their look; one "
+        "that is hidden goes on as before until the network says otherwise; what has no hue is a background "
+        "that is remembered; a pixel that would change by less than 3 % keeps its value",
         f"held-out body PSNR over freeze at {', '.join(map(str, HORIZONS))} frames: {gains} dB "
         f"({found['clips']} clips, {found['context']} frames of context)",
     ]
