@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from wmeval.report import groups, plots, sections, words
+from wmeval.report import groups, own, plots, sections, words
 from wmeval.report.sample import Key, Sample, telling
 from wmeval.report.scenes import probe_sections
 from wmeval.report.videos import Videos, anchor
@@ -29,13 +29,19 @@ POLICY = (
 )
 
 
-def page(results: Mapping[str, Any], samples: Sequence[Sample], about: sections.About) -> str:
+def page(
+    results: Mapping[str, Any],
+    samples: Sequence[Sample],
+    about: sections.About,
+    film: Sequence[tuple[str, Any]] = (),
+) -> str:
     """Return the page of a run as HTML.
 
     Args:
         results: the content of results.json.
         samples: every case as it was answered; the videos of the telling ones are embedded first.
         about: what is known beside.
+        film: rows of pictures of one window of recordings, (name, frames).
     """
     videos = Videos()
     of: dict[Key, list[Sample]] = {}
@@ -51,8 +57,9 @@ def page(results: Mapping[str, Any], samples: Sequence[Sample], about: sections.
         .get_template("page.html.j2")
         .render(
             results=results,
+            own=own.section(results, film) if results.get("own") else None,
             model={**results["card"], **results["model"]},
-            lead=words.lead(results),
+            lead=own.lead(results) if results.get("own") else words.lead(results),
             energies=words.energies(results),
             groups=groups.grouped(results["scores"]),
             splits=parts,

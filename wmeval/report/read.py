@@ -12,6 +12,7 @@ import numpy as np
 
 from wmeval.errors import UsageError
 from wmeval.report.html import page
+from wmeval.report.own import FILM
 from wmeval.report.sample import Frames, Judged, Motion, Sample
 from wmeval.report.sections import About
 from wmeval.run.folder import Run
@@ -27,7 +28,7 @@ def write(run: Run) -> Path:
         UsageError: the run has not been scored yet.
     """
     samples = [sample(run, record) for record in measured(run) if record["status"] != UNASKED]
-    text = page(run.results, samples, about(run))
+    text = page(run.results, samples, about(run), film(run))
     part = run.report.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.replace(run.report)
@@ -47,12 +48,26 @@ def measured(run: Run) -> list[dict[str, Any]]:
         UsageError: it is not scored, or its measurements are of another version of the code.
     """
     records = list(run.records()) if run.results else []
-    if not records and run.results["samples"]:
+    if not records and run.results["samples"] and not run.results.get("own"):
         raise UsageError(
             f"the measurements in {run.path} were made by other code than this; "
             f"`wmeval score {run.path}` measures what the model made again"
         )
     return records
+
+
+def film(run: Run) -> list[tuple[str, Frames]]:
+    """Return rows (name, frames) of the window of recordings that a page shows; none for a run on scenes."""
+    told = (run.results.get("own") or {}).get("strip")
+    if not told:
+        return []
+    whole, made = run.store.get(told["truth"])["frames"], run.store.get(told["prediction"])["frames"]
+    shown = told["shown"]
+    ages = [age for age in FILM if age <= len(made)]
+    last = whole[shown - 1 : shown]
+    true = np.concatenate([last, *(whole[shown + a - 1 : shown + a] for a in ages)])
+    predicted = np.concatenate([last, *(made[a - 1 : a] for a in ages)])
+    return [("recorded", true), (run.results["model"]["name"], predicted)]
 
 
 def sample(run: Run, record: Mapping[str, Any]) -> Sample:

@@ -45,6 +45,10 @@ def badges(results: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
     if model.get("reference"):
         rows.insert(0, {"text": "reference", "kind": "warn", "why": "the truth or a null, not a model"})
+    if own := results.get("own"):
+        rows.append({"text": "own truth", "why": "recordings in place of scenes; never ranked with scenes"})
+        if any(note.startswith("WARNING") for note in own["truth"]["notes"]):
+            rows.append({"text": "another frame rate", "kind": "warn", "why": "than the model expects"})
     if results.get("partial"):
         rows.append({"text": "partial", "kind": "warn", "why": "fewer cases than the suite holds"})
     if not results.get("complete", True):
@@ -53,7 +57,7 @@ def badges(results: Mapping[str, Any]) -> list[dict[str, str]]:
         rows.append(
             {"text": "local anchors", "kind": "warn", "why": "null and ceiling were measured on this machine"}
         )
-    if failed := sum(s["failed"] for s in results["scores"]):
+    if failed := results["failed"] if own else sum(s["failed"] for s in results["scores"]):
         rows.append({"text": f"{failed} failed", "kind": "bad", "why": "counted as the worst error"})
     return [{"kind": "", "why": "", **row} for row in rows]
 
@@ -86,6 +90,8 @@ def card(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 def contents(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the anchors and titles of the parts that the page has."""
     parts = [("profile", "Profile")]
+    if own := results.get("own"):
+        parts = [("own", "On its own truth"), *([("drift", "Drift")] if own["drift"] else []), ("pace", "Pace")]
     for name, title in (
         ("implied", "Implied physics"),
         ("fidelity", "Fidelity"),

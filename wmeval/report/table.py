@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from wmeval.report import groups, sections, words
+from wmeval.report import groups, own, sections, words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +32,8 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
     console.print(
         cell_text(f"\n{model['name']}", "bold"), cell_text(f"on {results['suite']} "), cell_text(marks, "dim")
     )
-    console.print(words.lead(results) + "\n", markup=False)
+    recorded = bool(results.get("own"))
+    console.print((own.lead if recorded else words.lead)(results) + "\n", markup=False)
     for group in groups.grouped(results["scores"]):
         if group.kind == "asked":
             console.print(_profile(group.scores, console.width))
@@ -42,6 +43,10 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
             console.print(f"  {probe}: {note}", markup=False, style="dim")
     if told := words.energies(results):
         console.print(f"  {told}", markup=False)
+    for table in own.tables(results) if recorded else ():
+        console.print(_own(table))
+    for sentence in own.reasons(results) if recorded else ():
+        console.print(f"  {sentence}", markup=False, style="dim")
     for sentence in _reasons(results["scores"]):
         console.print(f"  {sentence}", markup=False, style="dim")
     for what, reason in sections.not_asked(results.get("na") or []):
@@ -52,7 +57,7 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
     for row in results.get("fidelity") or []:
         if row["reason"]:
             console.print(f"  {row['metric']}: {row['reason']}", markup=False, style="dim")
-    for sentence in _speed(results):
+    for sentence in [*([own.paces(results["own"])] if recorded else []), *_speed(results)]:
         console.print(sentence, markup=False)
     console.print()
     for name, path in paths.items():
@@ -130,6 +135,14 @@ def _splits(scores: Sequence[Mapping[str, Any]]) -> Table | None:
     if reasons := groups.split_reasons(rows):
         table.caption, table.caption_justify = cell_text("  " + "; ".join(reasons), "dim"), "left"
     return table if rows else None
+
+
+def _own(told: Mapping[str, Any]) -> Table:
+    words_of = {"metric", "of", "asked", "unit", "read"}
+    table = grid(told["title"], told["columns"], right=set(told["columns"]) - words_of)
+    for row in told["rows"]:
+        table.add_row(*(cell_text(c, "dim" if not row[0] else "") for c in row))
+    return table
 
 
 def _reasons(scores: Sequence[Mapping[str, Any]]) -> list[str]:
