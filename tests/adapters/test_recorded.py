@@ -4,7 +4,6 @@ import csv
 import json
 import shutil
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import wmeval
 from wmeval import registry
 from wmeval.cli.main import main
 from wmeval.errors import EnvironmentFault, UsageError
+from wmeval.measure.cues import BASELINES
 from wmeval.pack import layout
 from wmeval.pack.answers import look, read
 from wmeval.pack.checked import check
@@ -100,6 +100,9 @@ def test_a_pack_holds_what_a_model_may_see_and_nothing_else(exported):
     assert len(list((folder / "context").glob("*.png"))) == about["context_frames"] == one.shown
     with (folder / "actions.csv").open() as file:
         assert len(list(csv.DictReader(file))) == one.shown - 1 + one.horizon
+    with (exported.folder / "questions.csv").open() as file:
+        listed = list(csv.DictReader(file))
+    assert [r["answer"] for r in listed] == [f"answers/{q}.mp4" for q in exported.questions]
     assert len(exported.clips) == 4 * LIMIT
     assert (exported.folder / "surprise-to-fill.csv").read_text().count("\n") == 1 + sum(
         c.frames for c in exported.clips.values()
@@ -278,21 +281,24 @@ def test_another_suite_salt_or_seed_is_refused(pack, truths, suite, tmp_path):
 
 
 def test_surprise_scores_come_back_to_their_clips(pack, suite, tmp_path):
-    first = sorted(pack.clips)
-    with (pack.folder / layout.SURPRISE).open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("id", "frame", "surprise"))
-        for name in first[1:]:
-            pictures = sorted((pack.folder / "clips" / name / "frames").glob("*.png"))
-            seen = [np.asarray(Image.open(p), float) for p in pictures]
-            told = ["nan"] + [float(np.abs(b - a).mean()) for a, b in pairwise(seen)]
-            rows.writerows((name, t, v) for t, v in enumerate(told))
+    lines = ["id,frame,surprise"]
+    for name in pack.clips:
+        pictures = sorted((pack.folder / "clips" / name / "frames").glob("*.png"))
+        seen = np.stack([np.asarray(Image.open(p)) for p in pictures])
+        told = BASELINES["pixel-difference"](seen)
+        lines += [f"{name},{t},{float(v)!r}" for t, v in enumerate(told)]
+    (pack.folder / layout.SURPRISE).write_text("\n".join(lines))
     run, row = scored(pack, suite, tmp_path / "run", instrument="surprise")
     assert run.manifest["card"]["capabilities"] == ["scores"]
-    assert (row["n"], row["failed"]) == (LIMIT, 1), "the clip that was left out costs its question"
-    # the mean change of a picture is one of the baselines, which are made without the file
-    told = [r["error"] for r in row["values"]] if "values" in row else []
-    assert row["error"] is not None or told
+    assert (row["n"], row["failed"]) == (LIMIT, 0)
+    # this cue is scored beside every model, from frames and not from a file
+    assert row["error"] == row["rows"]["pixel-difference"]["error"]
+
+    left_out = min(pack.clips)
+    (pack.folder / layout.SURPRISE).write_text("\n".join(x for x in lines if not x.startswith(left_out)))
+    assert dict(check(pack, Settings()).problems)[left_out] == "surprise.csv says nothing of this clip"
+    _, row = scored(pack, suite, tmp_path / "lacking", instrument="surprise")
+    assert row["failed"] == 1
 
 
 def test_without_answers_nothing_is_run(pack, suite, tmp_path):

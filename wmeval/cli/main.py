@@ -35,7 +35,7 @@ COMMANDS = {
     "train": ("wmeval.cli.train", "Train one of the models or feature extractors that are shipped."),
     "serve-model": ("wmeval.cli.serve_model", "Serve a model to `run --model remote` elsewhere."),
     "new": ("wmeval.cli.new", "Write a probe or an adapter of your own to start from."),
-    "check": ("wmeval.cli.check", "Check a probe or an adapter the way its own tests do."),
+    "check": ("wmeval.cli.check", "Check a probe, an adapter, or the answers to a pack."),
     "calibrate": ("wmeval.cli.calibrate", "Measure what skill 0 and 1 mean for a suite's probes."),
 }
 PLUGINS = "wmeval.commands"

@@ -6,7 +6,6 @@ by the same command: its salt is kept, and a folder that is there under its own 
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import secrets
@@ -17,9 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from wmeval import registry
 from wmeval.camera import View
 from wmeval.errors import UsageError
@@ -29,6 +25,7 @@ from wmeval.pack.layout import Pack, Question, Shown, clip_id, folder_digest, qu
 from wmeval.pack.picture import enlarged, on_canvas, write_mp4, write_png, write_pngs
 from wmeval.pack.place import Placement
 from wmeval.pack.readme import readme
+from wmeval.pack.tables import actions, describe, index, intrinsics, template
 from wmeval.run.plan import Plan, Unit, draw, plan_of
 from wmeval.run.request import Request
 from wmeval.run.truths import truth_of
@@ -41,11 +38,6 @@ from wmeval.world import observe
 STARTED = ".export.json"
 SIDES = (64, 2048)  # px
 SMOOTH_BELOW = 256  # px: smaller pictures are drawn at twice their size and averaged
-COLUMNS = (
-    "step", "from_s", "to_s", "impulse_x_Ns", "impulse_y_Ns", "impulse_z_Ns",
-    "force_x_N", "force_y_N", "force_z_N", "camera_x_m_per_s", "camera_y_m_per_s", "camera_z_m_per_s",
-    "camera_turn_x_rad_per_s", "camera_turn_y_rad_per_s", "camera_turn_z_rad_per_s",
-)  # fmt: skip
 Told = Callable[[int, int], None]
 
 
@@ -113,7 +105,9 @@ def export(
     (out / layout.ANSWERS).mkdir(exist_ok=True)
     (out / layout.README).write_text(readme(pack))
     if pack.clips:
-        _template(pack)
+        template(pack)
+    if pack.questions:
+        index(pack)
     part = out / f".{layout.MANIFEST}.part"
     part.write_text(json.dumps(pack.to_json(), indent=1, allow_nan=False))
     os.replace(part, out / layout.MANIFEST)
@@ -185,7 +179,7 @@ def _write(pack: Pack, plan: Plan, size: int, progress: Told) -> Pack:
             done += 1
             progress(done, total)
     for made in questions.values():
-        _describe(pack, made)
+        describe(pack, made)
     whole = {
         name: replace(q, content=folder_digest(pack.folder / layout.QUESTIONS / name))
         for name, q in sorted(questions.items())
@@ -233,40 +227,9 @@ def _question(pack: Pack, posed: _Posed) -> Question:
             write_png(part / "last.png", frames[-1])
             write_mp4(part / "context.mp4", frames, seen.fps)
             (part / "caption.txt").write_text(seen.caption + "\n")
-            _actions(part / "actions.csv", seen.actions, seen.fps)
-            (part / "camera.json").write_text(json.dumps({"intrinsics": _intrinsics(pack, seen)}) + "\n")
+            actions(part / "actions.csv", seen.actions, seen.fps)
+            (part / "camera.json").write_text(json.dumps({"intrinsics": intrinsics(pack, seen)}) + "\n")
     return Question(name, len(seen.frames), seen.horizon, posed.seeds, "")
-
-
-def _describe(pack: Pack, question: Question) -> None:
-    """Write question.json: everything about a question that is no picture, for people and programs."""
-    folder = pack.folder / layout.QUESTIONS / question.id
-    fps = pack.view.fps
-    told = {
-        "id": question.id,
-        "caption": (folder / "caption.txt").read_text().strip(),
-        "fps": fps,
-        "width": pack.canvas[0],
-        "height": pack.canvas[1],
-        "context_frames": question.shown,
-        "context_s": round((question.shown - 1) / fps, 6),
-        "predict_frames": question.horizon,
-        "predict_s": round(question.horizon / fps, 6),
-        "answers": [
-            # 64-bit numbers stand as text too, since many readers of JSON round them
-            {"file": f"{layout.ANSWERS}/{name}.mp4", "seed": str(seed), "seed_32_bit": seed % 2**32}
-            for name, seed in zip(question.names, question.seeds, strict=True)
-        ],
-    }
-    (folder / "question.json").write_text(json.dumps(told, indent=1, allow_nan=False) + "\n")
-
-
-def _intrinsics(pack: Pack, seen: Observation) -> list[list[float]]:
-    """Return the 3 x 3 matrix from camera coordinates (right, down, forward) to pixels of the canvas."""
-    scale = pack.picture.width / seen.frames.shape[2]
-    made = np.diag([scale, scale, 1.0]) @ seen.intrinsics
-    made[:2, 2] += (pack.picture.x, pack.picture.y)
-    return made.tolist()  # type: ignore[no-any-return]
 
 
 def _clip(pack: Pack, posed: _Posed, size: int) -> Shown:
@@ -278,7 +241,7 @@ def _clip(pack: Pack, posed: _Posed, size: int) -> Shown:
         with _whole(folder) as part:
             write_pngs(part / "frames", seen.frames)
             write_mp4(part / "clip.mp4", enlarged(seen.frames, size), seen.fps)
-            _actions(part / "actions.csv", seen.actions, seen.fps)
+            actions(part / "actions.csv", seen.actions, seen.fps)
     return Shown(name, len(seen.frames), folder_digest(folder))
 
 
@@ -293,20 +256,3 @@ def _whole(folder: Path) -> Iterator[Path]:
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _actions(path: Path, actions: NDArray[np.float64], fps: float) -> None:
-    with path.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        for t, action in enumerate(actions):
-            told = [f"{v:.9g}" for v in action + 0.0]
-            rows.writerow([t, f"{t / fps:.6g}", f"{(t + 1) / fps:.6g}", *told])
-
-
-def _template(pack: Pack) -> None:
-    with (pack.folder / layout.TEMPLATE).open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("id", "frame", "surprise"))
-        for clip in pack.clips.values():
-            rows.writerows((clip.id, t, "") for t in range(clip.frames))

@@ -27,6 +27,7 @@ SCHEMA = 1
 MANIFEST, README = "pack.json", "README.md"
 QUESTIONS, CLIPS, ANSWERS = "questions", "clips", "answers"
 SURPRISE, TEMPLATE = "surprise.csv", "surprise-to-fill.csv"
+INDEX = "questions.csv"
 MANIFEST_BYTES = 64 << 20
 ANY = 1 << 20  # frames: as long a context as a scene has
 ID_HEX = 12

@@ -17,7 +17,8 @@ put its answers into this folder, and wmeval scores them. Nothing in here says w
 _ROLLOUT = """
 ## Videos to continue: {count} questions, {answers} answers
 
-For each folder of `questions/`:
+`questions.csv` lists them all: id, name of the answer, seed, lengths and caption. For each folder of
+`questions/`:
 
 1. Give the model what it takes of these:
    | file | what it is |
@@ -50,7 +51,8 @@ A longer video is cut; a shorter one is told as short and counts as failed.
 
 **Where a video begins.** It may begin with the first frame after the context, with the last context frame,
 or with the whole context. wmeval compares the first frames with the context, drops what repeats it and tells
-what it found; `--set overlap=none|last|all|N` says it where the pictures cannot tell (N context frames).
+what it found; `--set overlap=none|last|all`, or a number of context frames, says it where the pictures
+cannot tell.
 
 **Size.** Give the model the picture whole. Its video may have any size of at least 64 px a side. One of the
 same shape ({width} x {height}) is scaled. For another shape wmeval tries the picture in the middle
