@@ -123,6 +123,55 @@ def test_contexts_come_in_lengths_that_the_decoder_takes(tmp_path):
         settle("skyreels", folder, {"context_frames": "8"})
 
 
+@pytest.mark.parametrize(
+    ("kind", "configs", "size", "frames", "rules"),
+    [
+        ("LTXConditionPipeline", {
+            "vae__config.json": {
+                "spatio_temporal_scaling": [True] * 4, "patch_size": 4, "patch_size_t": 1,
+                "spatial_compression_ratio": 32, "temporal_compression_ratio": 8,
+            }
+        }, (512, 704), 161, Rules(8, 32)),
+        ("CogVideoXImageToVideoPipeline", {
+            "vae__config.json": {"block_out_channels": [128, 256, 256, 512], "temporal_compression_ratio": 4},
+            "transformer__config.json": {
+                "patch_size": 2, "sample_height": 96, "sample_width": 170, "sample_frames": 81,
+                "use_learned_positional_embeddings": True,
+            },
+        }, (768, 1360), 81, Rules(8, 16)),
+        ("StableVideoDiffusionPipeline", {
+            "vae__config.json": {"block_out_channels": [128, 256, 512, 512]},
+            "unet__config.json": {"block_out_channels": [320, 640, 1280, 1280], "num_frames": 14},
+        }, (576, 1024), 14, Rules(1, 64)),
+        ("Cosmos3OmniPipeline", {
+            "vae__config.json": {"scale_factor_temporal": 4, "scale_factor_spatial": 16},
+            "transformer__config.json": {"latent_patch_size": 2},
+        }, (720, 1280), 189, Rules(4, 16)),
+        ("WanImageToVideoPipeline", {
+            "vae__config.json": {"z_dim": 16}, "transformer__config.json": {"patch_size": [1, 2, 2]},
+        }, (480, 832), 81, Rules(4, 16)),
+    ],
+)  # fmt: skip
+def test_sizes_and_lengths_as_published_configurations_state_them(
+    tmp_path, kind, configs, size, frames, rules
+):
+    vae = {
+        "LTX": "AutoencoderKLLTXVideo",
+        "Cog": "AutoencoderKLCogVideoX",
+        "Sta": "AutoencoderKLTemporalDecoder",
+    }
+    parts = {"vae": ["diffusers", vae.get(kind[:3], "AutoencoderKLWan")]}
+    settings = settle("diffusers", opened(write(tmp_path / "p", kind, parts, **configs)), {})
+    assert (settings.profile.size, settings.profile.frames, settings.rules) == (size, frames, rules)
+
+
+def test_configurations_that_are_not_what_classes_write_are_told(tmp_path):
+    parts = {"vae": ["diffusers", "AutoencoderKLLTXVideo"]}
+    folder = opened(write(tmp_path / "p", "LTXConditionPipeline", parts))
+    with pytest.raises(UsageError, match=r"not what their classes write \(KeyError"):
+        settle("ltx", folder, {})
+
+
 def test_weights_of_another_family_are_refused_with_what_would_do(wan):
     with pytest.raises(UsageError, match="holds a WanImageToVideoPipeline; ltx takes LTXConditionPipeline"):
         completed("ltx", wan, {})

@@ -115,6 +115,7 @@ def cogvideox(folder: Path) -> None:
         num_attention_heads=2, attention_head_dim=16, in_channels=8, out_channels=4, time_embed_dim=4,
         text_embed_dim=32, num_layers=1, sample_width=4, sample_height=4, sample_frames=9,
         max_text_seq_length=16, use_rotary_positional_embeddings=True,
+        use_learned_positional_embeddings=True,
     )  # fmt: skip
     vae = AutoencoderKLCogVideoX(
         down_block_types=("CogVideoXDownBlock3D",) * 4, up_block_types=("CogVideoXUpBlock3D",) * 4,
@@ -290,8 +291,8 @@ def cosmos3(folder: Path) -> None:
 
     body = Cosmos3OmniTransformer(
         head_dim=6, hidden_act="relu2", hidden_size=6, intermediate_size=12, latent_channel=16,
-        latent_patch_size=1,
-        num_attention_heads=1, num_hidden_layers=1, num_key_value_heads=1, patch_latent_dim=16,
+        latent_patch_size=2,
+        num_attention_heads=1, num_hidden_layers=1, num_key_value_heads=1, patch_latent_dim=64,
         qk_norm_for_text=False, rms_norm_eps=1e-5, rope_axes_dim=[1, 1, 1], vocab_size=32, action_gen=True,
         action_dim=16, num_embodiment_domains=32,
     )  # fmt: skip

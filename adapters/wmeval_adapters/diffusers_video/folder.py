@@ -47,7 +47,9 @@ class Folder:
             return Rules(1, 2**levels)
         if kind == "AutoencoderKLLTXVideo":
             halved = 2 ** sum(vae["spatio_temporal_scaling"])
-            return Rules(vae["patch_size_t"] * halved, vae["patch_size"] * halved * patch(body))
+            time = _first(vae, ("temporal_compression_ratio",), vae["patch_size_t"] * halved)
+            space = _first(vae, ("spatial_compression_ratio",), vae["patch_size"] * halved)
+            return Rules(time, space * patch(body))
         if kind == "AutoencoderKLCogVideoX":
             shrink = 2 ** (len(vae["block_out_channels"]) - 1)
             return Rules(2 * int(vae["temporal_compression_ratio"]), shrink * patch(body))
@@ -60,7 +62,7 @@ class Folder:
         body = self.config("transformer")
         frames = self.config("unet").get("num_frames", body.get("sample_frames", otherwise.frames))
         height, width = body.get("sample_height"), body.get("sample_width")
-        if not (isinstance(height, int) and isinstance(width, int)):
+        if not (body.get("use_learned_positional_embeddings") and height and width):
             return otherwise.size, int(frames)
         shrink = rules.space // patch(body)
         return (height * shrink, width * shrink), int(frames)
@@ -118,8 +120,11 @@ def opened(path: Path) -> Folder:
 
 
 def patch(config: Mapping[str, Any]) -> int:
-    """Return the larger side [latent px] of a transformer's patches, from its configuration."""
-    size = config.get("patch_size", config.get("latent_patch_size", 1))
+    """Return the larger side [latent px] of a transformer's patches, from its configuration.
+
+    Cosmos 3, which calls it `latent_patch_size`, fills up what is no whole patch.
+    """
+    size = config.get("patch_size", 1)
     if isinstance(size, (list, tuple)):
         return int(max(size[-2:]))
     return int(size or 1)

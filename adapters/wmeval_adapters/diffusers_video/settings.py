@@ -65,8 +65,14 @@ def settle(model: str, folder: Folder, options: Mapping[str, str]) -> Settings:
     """
     given = {**folder.options, **options}
     profile = _profile(model, folder, given)
-    rules = folder.rules(profile.rules)
-    size, frames = folder.trained(profile, rules)
+    try:
+        rules = folder.rules(profile.rules)
+        size, frames = folder.trained(profile, rules)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as fault:
+        raise UsageError(
+            f"the config.json of the vae, transformer or unet in {folder.path} are not what their classes write "
+            f"({type(fault).__name__}: {fault}); save the pipeline again with `save_pretrained`"
+        ) from fault
     height, width = _whole(given, "height", size[0]), _whole(given, "width", size[1])
     for name, side in (("height", height), ("width", width)):
         if side < 1 or side % rules.space:
