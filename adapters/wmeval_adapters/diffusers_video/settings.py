@@ -70,8 +70,8 @@ def settle(model: str, folder: Folder, options: Mapping[str, str]) -> Settings:
         size, frames = folder.trained(profile, rules)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as fault:
         raise UsageError(
-            f"the config.json of the vae, transformer or unet in {folder.path} are not what their classes write "
-            f"({type(fault).__name__}: {fault}); save the pipeline again with `save_pretrained`"
+            f"the config.json of the vae, transformer or unet in {folder.path} are not what their classes "
+            f"write ({type(fault).__name__}: {fault}); save the pipeline again with `save_pretrained`"
         ) from fault
     height, width = _whole(given, "height", size[0]), _whole(given, "width", size[1])
     for name, side in (("height", height), ("width", width)):
