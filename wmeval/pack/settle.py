@@ -42,7 +42,7 @@ def settle(pack: Pack, found: Sequence[Found], settings: Settings) -> Settled:
         if isinstance(place, str):
             continue
         notes.append(
-            f"{len(group)} answers of {size[0]} x {size[1]} px: the picture at {place.said()} ({how})"
+            f"{_answers(len(group))} of {size[0]} x {size[1]} px: the picture at {place.said()} ({how})"
         )
         if settings.overlap is None:
             heads = (_head(pack, one, place) for one in sample)
@@ -151,13 +151,17 @@ def _rates(pack: Pack, found: Sequence[Found]) -> list[str]:
         if abs(fps / ours - round(fps / ours)) < 1e-6:
             every = round(fps / ours)
             if every > 1:
-                told.append(f"{count} answers of {fps:.5g} fps: every {_ordinal(every)} frame is taken")
+                told.append(f"{_answers(count)} of {fps:.5g} fps: every {_ordinal(every)} frame is taken")
         else:
             told.append(
-                f"{count} answers of {fps:.5g} fps: the nearest frame to each {1 / ours:g} s is taken, off "
+                f"{_answers(count)} of {fps:.5g} fps: the nearest frame to each {1 / ours:g} s is taken, off "
                 f"by at most {500 / fps:.0f} ms"
             )
     return told
+
+
+def _answers(count: int) -> str:
+    return f"{count} answer{'s' * (count != 1)}"
 
 
 def _ordinal(n: int) -> str:
