@@ -22,6 +22,8 @@ from wmeval_adapters.dreamer.slots import Rssm, Seen, Slots, expected, nothing
 from wmeval_adapters.learn.clips import HUES, draws
 
 CUTS = (3, 13)  # frames watched
+LONG = (12, 27)  # frames watched in a share of the steps
+OFTEN_LONG = 0.25
 EVERY = 4  # frames for which one background stands while watching
 LONGEST = 14  # frames imagined in the end
 GROWS = (0.3, 0.8)  # shares of the steps between which imagining grows to that
@@ -55,7 +57,7 @@ def window(
     at = first[:, None] + np.arange(length)
     pick = (rows[:, None, None], at[:, :, None], order[:, None])
     seen = Seen(*(x[pick] for x in (corpus.seen, corpus.spot, corpus.share, corpus.kind, corpus.area)))
-    ages = np.arange(0, CUTS[1], EVERY)
+    ages = np.arange(0, int(cut.max()), EVERY)
     times = np.concatenate([first[:, None] + ages, (first + cut - 1)[:, None]], 1)
     times = np.minimum(times, corpus.greys.shape[1] - 1)
     assert corpus.screens is not None
@@ -163,7 +165,8 @@ def dynamics_loss(
         frames = corpus.seen.shape[1]
         reach = ahead(step, steps)
         rows = np.sort(rng.choice(trained, min(batch, trained), replace=False))
-        cut = rng.integers(CUTS[0], min(CUTS[1], frames - 1), len(rows))
+        low, high = LONG if rng.random() < OFTEN_LONG and frames > LONG[0] + 1 else CUTS
+        cut = rng.integers(low, min(high, frames - 1), len(rows))
         length = min(int(cut.max()) + reach, frames)
         first = rng.integers(0, frames - length + 1, len(rows))
         # most falls and throws begin with the clip

@@ -87,6 +87,7 @@ class DreamerModel:
         frames = self._frames([o.frames for o in batch])
         led = _led(np.stack([o.actions[: frames.shape[1] - 1] for o in batch]))
         state = rollout.watch(self.net, frames, led).state
+        state = rollout.held(self.net, state, frames[:, -1])
         return Stepping(state, tuple(torch.Generator().manual_seed(s % (1 << 63)) for s in seeds))
 
     @torch.inference_mode()

@@ -8,6 +8,8 @@ at any place as finely as at any other.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ KIND = 8
 WINDOW = 16  # px along each side that a body may cover
 PAD = 24  # px around the image within which bodies are still drawn
 PATCH = 4
+RESTS_PX = 0.5  # from where it was: so far a body counts as not moved
 
 
 class Encoder(nn.Module):
@@ -103,14 +106,47 @@ def flat(at: Tensor, side: int) -> Tensor:
     return held[..., 1] * side + held[..., 0]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What the painter misses of bodies in the last frame that was seen: it goes where they go."""
+
+    point: Tensor  # (B, S, 2) px, where they were
+    share: Tensor  # (B, S) how much of them was in view
+    missed: Tensor  # (B, S, 3, H, W) of each body, 0 where it is not the nearest or is far
+
+    def at(self, owner: Tensor, slot: int, pixels: Tensor, points: Tensor, front: Tensor) -> Tensor:
+        """Return what to add (M, 3, P) to pixels (M, P, 2) [px] for bodies that are at points (M, 2).
+
+        `owner` (M,) says which of the B each is of; `front` (M, P) is the chance of hiding bodies. A body
+        that has not moved gets its pixels back as they were; one that has is also hidden by what is there.
+        """
+        moved = points - self.point[owner, slot]
+        grid = (pixels - moved[:, None]) / (self.missed.shape[-1] / 2) - 1
+        told = F.grid_sample(self.missed[owner, slot], grid[:, None], align_corners=False)[:, :, 0]
+        rests = (moved.norm(dim=-1) < RESTS_PX)[:, None]
+        seen = (self.share[owner, slot] > 0.5)[:, None] * (1 - front)
+        return told * torch.where(rests, torch.ones_like(seen), seen)[:, None]
+
+
+def kept(frames: Tensor, told: Tensor, points: Tensor, shares: Tensor, known: Tensor) -> Kept:
+    """Return what drawn frames (B, 3, H, W) miss of true ones near bodies at points (B, S, 2) [px]."""
+    size = frames.shape[-1]
+    v, u = torch.meshgrid(*(torch.arange(size) + 0.5,) * 2, indexing="ij")
+    away = torch.hypot(u - points[..., 0, None, None], v - points[..., 1, None, None])
+    away = away.masked_fill(~known[..., None, None], torch.inf)
+    mine = (away == away.amin(1, keepdim=True)) & (away < REACH)
+    return Kept(points, shares, (frames - told)[:, None] * mine[:, :, None])
+
+
 def drawn(
     painter: Painter, points: Tensor, kinds: Tensor, colours: Tensor, there: Tensor, hidden: Tensor,
-    background: Tensor,
+    background: Tensor, touch: tuple[Kept, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return frames (N, 3, H, W) in [0, 1], and the share of each body in view (N, S).
 
     Bodies have points (N, S, 2) [px], kinds (N, S, 8), colours (N, S, 3) and are `there` (N, S) or not;
-    `hidden` (N, H, W) is the chance that a pixel of the background (N, 3, H, W) is in front of them.
+    `hidden` (N, H, W) is the chance that a pixel of the background (N, 3, H, W) is in front of them. `touch`
+    is what was kept of B last frames, and which of them each of the N goes on from.
     """
     n, count = there.shape
     side = background.shape[-1] + 2 * PAD
@@ -127,12 +163,16 @@ def drawn(
         at, offset = window(held[rows, s])
         index = flat(at, side)
         cover, bright = painter(offset, kinds[rows, s])
-        seen = cover * (1 - front[rows].gather(1, index))
+        veil = front[rows].gather(1, index)
+        seen = cover * (1 - veil)
         shares[rows, s] = seen.detach().sum(1) / cover.detach().sum(1).clamp(min=1)
         paint = (colours[rows, s, :, None] * bright[:, None]).clamp(0, 1)
         wide = index[:, None].expand(-1, 3, -1)
         under = canvas[rows].gather(2, wide)
         mixed = under + seen[:, None] * (paint - under)
+        if touch is not None:
+            pixels = offset + held[rows, s][:, None]
+            mixed = mixed + touch[0].at(touch[1][rows], s, pixels, points[rows, s], veil)
         canvas = canvas.index_put((rows,), canvas[rows].scatter(2, wide, mixed))
     out = canvas.view(n, 3, side, side)[..., PAD : PAD + size, PAD : PAD + size]
     return out, shares

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from wmeval_adapters.dreamer.categorical import divergence
 from wmeval_adapters.dreamer.net import Dreamer
-from wmeval_adapters.dreamer.picture import drawn
+from wmeval_adapters.dreamer.picture import Kept, drawn, kept
 from wmeval_adapters.dreamer.sight import spotted
 from wmeval_adapters.dreamer.slots import Chance, Prior, Seen, Slots, expected, nothing
 from wmeval_adapters.genie.background import running
 from wmeval_adapters.learn.clips import HUES
 
 LATENT = 24  # numbers a slot that `latents` tells
+REST_PX = 0.1  # in a frame, below which a body rests
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class State:
     colour: Tensor  # (B, 6, 3) of the best sighting
     background: Tensor  # (B, 3, H, W) uint8
     statics: Tensor  # (B, 2, H, W)
+    kept: Kept | None = None  # what the painter misses of the last true frame
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,14 @@ def imagined(
 ) -> State:  # fmt: skip
     """Return the state one frame on under actions (B, 12), the stochastic state taken from the prior.
 
-    At temperature 0 its mean moves the slots, above it is drawn.
+    At temperature 0 its mean moves the slots, above it is drawn. What would hardly move rests.
     """
     prior = model.rssm.prior(state.slots, action, state.statics)
     chance = drawn_at(prior.chance, temperature, generators) if temperature > 0 else prior.chance
     told = expected(chance, model.rssm.bins, model.rssm.views)
-    return replace(state, slots=model.rssm.settle(prior, state.slots, *told))
+    slots = model.rssm.settle(prior, state.slots, *told)
+    still = (slots.point - state.slots.point).norm(dim=-1, keepdim=True) < REST_PX
+    return replace(state, slots=replace(slots, point=torch.where(still, state.slots.point, slots.point)))
 
 
 def drawn_at(chance: Chance, temperature: float, generators: Sequence[torch.Generator]) -> Chance:
@@ -136,12 +140,21 @@ def pictures(model: Dreamer, state: State, slots: Sequence[Slots]) -> tuple[Tens
     points, kinds, known = (
         torch.stack([getattr(s, k) for s in slots], 1).flatten(0, 1) for k in ("point", "kind", "known")
     )
+    owner = torch.arange(len(state.background)).repeat_interleave(length)
     frames, shares = drawn(
         model.picture.painter, points, kinds, wide(state.colour), known, wide(state.statics[:, 1]),
-        wide(state.background).float() / 255,
+        wide(state.background).float() / 255, None if state.kept is None else (state.kept, owner),
     )  # fmt: skip
     out = (frames.clamp(0, 1) * 255).round().to(torch.uint8)
     return out.unflatten(0, (-1, length)), shares.unflatten(0, (-1, length))
+
+
+def held(model: Dreamer, state: State, last: Tensor) -> State:
+    """Return a state that also keeps what the painter misses of the last true frame (B, 3, H, W) uint8."""
+    told, shares = pictures(model, state, [state.slots])
+    frames = last.float() / 255
+    missed = kept(frames, told[:, 0].float() / 255, state.slots.point, shares[:, 0], state.slots.known)
+    return replace(state, kept=missed)
 
 
 def retold(model: Dreamer, watched: Watched) -> Tensor:
