@@ -181,6 +181,17 @@ def test_the_licence_is_told_when_weights_are_loaded(folders, capfd):
     )
 
 
+def test_a_gpu_that_is_not_there_is_told(monkeypatch):
+    import torch
+
+    from wmeval_adapters.diffusers_video.opening import device_of
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device_of("auto") == "cpu"
+    with pytest.raises(EnvironmentFault, match="torch sees no GPU"):
+        device_of("cuda:1")
+
+
 def test_any_class_by_name(folders):
     kind = "SkyReelsV2DiffusionForcingImageToVideoPipeline"
     options = {"pipeline": kind, "base_num_frames": "5", "fps": "12"}
