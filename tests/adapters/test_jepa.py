@@ -218,13 +218,13 @@ def test_overfitting_one_clip_lowers_its_surprise(clips):
     actions = torch.from_numpy(clips[0].actions[None].astype(np.float32))
     optimiser = torch.optim.Adam(own.predictor.parameters(), lr=5e-3)
     behind = torch.full((1, 1, 64, 64), 0.5)
-    for _ in range(25):
+    for _ in range(40):
         optimiser.zero_grad()
         scale = torch.full((TINY.width,), 0.3)
         loss, _ = unrolled(own.predictor, seen.latents, actions, own.predictor.look(behind), 6, scale)
         loss.backward()
         optimiser.step()
-    assert np.nanmean(model.score(clips[:1])[0].surprise) < 0.7 * before
+    assert np.nanmean(model.score(clips[:1])[0].surprise) < before - 0.4
 
 
 @pytest.fixture(scope="module")

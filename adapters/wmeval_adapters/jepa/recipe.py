@@ -27,7 +27,7 @@ from wmeval_adapters.learn.clips import Clips, open_clips
 from wmeval_adapters.learn.loop import Log, Stage, fit
 from wmeval_adapters.learn.shipped import digest
 
-STAGES = (Stage("features", 2500, 1.5e-3), Stage("predictor", 10000, 1e-3, ema=0.995))
+STAGES = (Stage("features", 2500, 1.5e-3), Stage("predictor", 12000, 1e-3, ema=0.995))
 OPTIONS = ("data", "seed", "threads", "minutes", "clips")
 MINUTES = 55.0  # what STAGES take on two cores
 MEASURED = 4096  # glimpses whose features set mean and spread
