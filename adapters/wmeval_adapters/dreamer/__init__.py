@@ -12,12 +12,16 @@ from pathlib import Path
 
 from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, UsageError
-from wmeval.model import ActionSpace, Adapter, Card, WorldModel
+from wmeval.model import ActionSpace, Adapter, Capability, Card, WorldModel
 from wmeval_adapters.learn.shipped import card_beside, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "dreamer-small.safetensors"
 CARD = WEIGHTS.with_name("card.json")
-PICTURES = frozenset({"generates", "steps", "scores", "encodes", "imagines", "reconstructs"})
+PICTURES: frozenset[Capability] = frozenset(
+    {"generates", "steps", "scores", "encodes", "imagines", "reconstructs"}
+)
+TRAINS: frozenset[Capability] = frozenset({"trains"})
+REWARDS: frozenset[Capability] = frozenset({"predicts-reward"})
 
 
 def _card() -> Card:
@@ -26,7 +30,7 @@ def _card() -> Card:
         name="dreamer", family="dreamer", version=made.get("version", "untrained"), licence="Apache-2.0",
         source="dreamer-small, trained in this repository on PyBullet scenes (train@0.1, iid only); "
         "or a checkpoint of dreamerv3-torch (MIT)",
-        capabilities=PICTURES | {"trains"}, view=View(fps=10.0, height=64, width=64), context=(1, 64),
+        capabilities=PICTURES | TRAINS, view=View(fps=10.0, height=64, width=64), context=(1, 64),
         horizon=None, actions=ActionSpace("continuous", 12, "exact"),
         classes=("clip + actions", "on our split"), parameters=made.get("parameters"), max_batch=32,
         notes=tuple(made.get("notes", ())),
@@ -85,7 +89,7 @@ def _published(path: Path, options: Mapping[str, str], temperature: float) -> Wo
     sizes = model.config
     card = replace(
         CARD_STATIC, version=path.stem, licence="of the checkpoint's owner",
-        source=f"a checkpoint of dreamerv3-torch ({path.name})", capabilities=PICTURES | {"predicts-reward"},
+        source=f"a checkpoint of dreamerv3-torch ({path.name})", capabilities=PICTURES | REWARDS,
         view=View(fps=fps, height=sizes.size, width=sizes.size),
         actions=ActionSpace("discrete" if kind == "discrete" else "continuous", sizes.actions, "none"),
         classes=("clip + actions", "never"), parameters=sum(p.numel() for p in model.parameters()),

@@ -220,7 +220,7 @@ class Rssm(nn.Module):
 
     def _mixed(self, logits: Tensor) -> Tensor:
         c = self.config
-        return mixed(logits.unflatten(-1, (c.stoch, c.discrete)), c.unimix)
+        return mixed(logits.view(*logits.shape[:-1], c.stoch, c.discrete), c.unimix)
 
 
 def chosen(log: Tensor, temperature: float = 0.0, generators: Sequence[torch.Generator] = ()) -> Tensor:
@@ -267,7 +267,7 @@ class WorldModel(nn.Module):
         """Return frames (B, T, H, W, 3) in [0, 1] of T states."""
         features = torch.stack([s.feature for s in states], 1)
         frames: Tensor = self.heads["decoder"](features.flatten(0, 1))
-        return frames.unflatten(0, features.shape[:2])
+        return frames.view(*features.shape[:2], *frames.shape[1:])
 
     def rewarded(self, states: Sequence[State]) -> tuple[Tensor, Tensor]:
         """Return rewards (B, T) and the chance (B, T) that the episode ends, in T states."""

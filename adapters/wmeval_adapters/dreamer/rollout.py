@@ -70,9 +70,9 @@ def watch(model: Dreamer, frames: Tensor, actions: Tensor) -> Watched:
     own = running(frames)
     fixed = statics(model, own.flatten(0, 1)).view(batch, length, 2, *frames.shape[-2:])
     seen, colours = looked(model, frames.flatten(0, 1))
-    shape = (batch, length)
-    seen = Seen(*(x.unflatten(0, shape) for x in (seen.there, seen.point, seen.share, seen.kind, seen.area)))
-    colours = colours.unflatten(0, shape)
+    parts = (seen.there, seen.point, seen.share, seen.kind, seen.area)
+    seen = Seen(*(x.view(batch, length, *x.shape[1:]) for x in parts))
+    colours = colours.view(batch, length, *colours.shape[1:])
     slots = nothing(batch, HUES, model.rssm.config)
     colour, trace, surprise, kept = torch.zeros_like(colours[:, 0]), [], [], []
     for t in range(length):
@@ -146,7 +146,7 @@ def pictures(model: Dreamer, state: State, slots: Sequence[Slots]) -> tuple[Tens
         wide(state.background).float() / 255, None if state.kept is None else (state.kept, owner),
     )  # fmt: skip
     out = (frames.clamp(0, 1) * 255).round().to(torch.uint8)
-    return out.unflatten(0, (-1, length)), shares.unflatten(0, (-1, length))
+    return out.view(-1, length, *out.shape[1:]), shares.view(-1, length, shares.shape[1])
 
 
 def held(model: Dreamer, state: State, last: Tensor) -> State:

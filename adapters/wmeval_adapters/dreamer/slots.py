@@ -99,9 +99,15 @@ def nothing(batch: int, count: int, config: RssmConfig) -> Slots:
     )  # fmt: skip
 
 
-class _Mlp(nn.Sequential):
+class _Mlp(nn.Module):
     def __init__(self, inward: int, width: int, outward: int) -> None:
-        super().__init__(nn.Linear(inward, width), nn.LayerNorm(width), nn.SiLU(), nn.Linear(width, outward))
+        super().__init__()
+        self.first = nn.Sequential(nn.Linear(inward, width), nn.LayerNorm(width), nn.SiLU())
+        self.last = nn.Linear(width, outward)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(self.first(x))
+        return out
 
 
 class Rssm(nn.Module):
@@ -123,7 +129,7 @@ class Rssm(nn.Module):
         self.carry = nn.Linear(c.deter, 6)
         self.img = _Mlp(c.deter + c.around + c.message, c.hidden, stats)
         self.obs = _Mlp(c.deter + 2 * len(BINS) + 8 + KIND, c.hidden, stats)
-        for last in (self.img[-1], self.obs[-1], self.carry):
+        for last in (self.img.last, self.obs.last, self.carry):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
         with torch.no_grad():  # speeds follow what is seen at once, accelerations slowly
@@ -131,7 +137,7 @@ class Rssm(nn.Module):
         # departures are small unless something speaks for large ones
         quiet = -2 * torch.tensor(BINS).abs().clamp(max=3)
         with torch.no_grad():
-            self.img[-1].bias[: 2 * len(BINS)] = torch.cat([quiet, quiet])
+            self.img.last.bias[: 2 * len(BINS)] = torch.cat([quiet, quiet])
         self.register_buffer("bins", torch.tensor(BINS))
         self.register_buffer("views", torch.tensor(VIEWS))
         self.register_buffer("unit", torch.ones(ACTION_DIM))  # of actions, one that is common
@@ -160,7 +166,7 @@ class Rssm(nn.Module):
         x = self.inward(torch.cat([own, around, message], -1))
         flat = self.cell(x.flatten(0, 1), state.deter.flatten(0, 1))
         deter = flat.view(*x.shape[:2], -1)
-        gates = torch.sigmoid(self.carry(deter)).unflatten(-1, (3, 2))
+        gates = torch.sigmoid(self.carry(deter)).view(*deter.shape[:2], 3, 2)
         carried = gates[..., 0, :]
         base = state.point + state.speed + carried * state.bend
         stats = self.img(torch.cat([deter, around, message], -1))
@@ -221,7 +227,7 @@ class Rssm(nn.Module):
         split = 2 * len(BINS)
         places = stats[..., :split] if place is None else stats[..., :split] + place
         views = stats[..., split:] if view is None else stats[..., split:] + view
-        return Chance(mixed(places.unflatten(-1, (2, len(BINS)))), mixed(views))
+        return Chance(mixed(places.view(*places.shape[:-1], 2, len(BINS))), mixed(views))
 
     def _messages(self, state: Slots, ahead: Tensor) -> Tensor:
         """Return the sum of what the other known slots tell each slot."""

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wmeval.model import Observation
+from wmeval.model import Generates, Observation
 from wmeval_adapters.genie.corpus import returned
-from wmeval_adapters.genie.model import GenieModel
 from wmeval_adapters.learn.clips import HUES, Clips
 
 HORIZONS = (1, 4, 12, 24)
@@ -53,7 +52,7 @@ class Rollouts:
     context: int
 
 
-def roll(model: GenieModel, clips: Clips, context: int, horizon: int, batch: int = 16) -> Rollouts:
+def roll(model: Generates, clips: Clips, context: int, horizon: int, batch: int = 16) -> Rollouts:
     """Return true and predicted continuations of all clips."""
     told = []
     for first in range(0, len(clips.frames), batch):
@@ -102,7 +101,7 @@ def _falls(
     return np.array(true), np.array(guess)
 
 
-def report(model: GenieModel, clips: Clips, *, context: int = 8, horizon: int = 24) -> dict[str, Any]:
+def report(model: Generates, clips: Clips, *, context: int = 8, horizon: int = 24) -> dict[str, Any]:
     """Return the numbers of held-out clips, PSNR in dB as mean and standard error at HORIZONS."""
     horizon = min(horizon, clips.frames.shape[1] - context)
     rolled = roll(model, clips, context, horizon)
