@@ -17,10 +17,13 @@ from wmeval_adapters.learn.clips import draws
 LOW, MIDDLE, HIGH = 0.02, 2.0, 5.0  # noise levels: half of the draws between the last two
 SPOILT = 0.04  # largest standard deviation of the noise on past frames, pixels in [0, 1]
 JITTER_PX = 0.1
-OWN_FROM = 0.7  # share of the steps after which it goes on from its own predictions
+OWN_FROM = 0.5  # share of the steps after which it goes on from its own predictions
 OWN = (0, 0, 1, 2, 4, 8)  # how many of them
 NEAR = 8.0  # what a pixel of a body counts beyond any other
 PLACES = 0.1  # weight of a pixel of distance of a body from its place
+ASTRAY_PX = 1.5  # a body drawn so far off teaches little of how frames look: hiding it would pay
+ASTRAY = 0.1  # what the pixels of such a clip count
+LOST_PX = 12.0  # a body predicted so far off teaches nothing of how bodies move
 
 
 def levels(count: int, generator: torch.Generator) -> Tensor:
@@ -43,7 +46,10 @@ def losses(told: Told, batch: Batch, sigma: Tensor, body: float) -> tuple[Tensor
     mean = (told.mean - batch.target).square()
     off = F.smooth_l1_loss(told.points, batch.points, reduction="none").sum(-1)
     places = (off * batch.certain).sum() / batch.certain.sum().clamp(min=1)
-    value = (weight * (clean + mean)).mean() + PLACES * places
+    away = (told.points - batch.points).detach().norm(dim=-1) > ASTRAY_PX
+    astray = (away & batch.certain & (batch.given.memory.age == 0)).any(-1)
+    fair = torch.where(astray, ASTRAY, 1.0)[:, None, None, None]
+    value = (weight * fair * (clean + mean)).mean() + PLACES * places
     high = (level > MIDDLE).float()
     within = (
         (told.clean - batch.target).detach().square().mean(1, keepdim=True) / 4 * batch.bodies * high
@@ -105,8 +111,9 @@ def denoising_loss(
             noise = torch.randn(given.target.shape, generator=generator)
             x = given.target + noise * sigma[:, None, None, None]
             told = model(now, model.before(now), x, sigma)
-        # What was forgotten on the way is not asked.
-        asked = replace(given, given=now, certain=given.certain & now.memory.known)
+        # What was forgotten or lost on the way is not asked.
+        near = (now.memory.inertia - given.points).norm(dim=-1) < LOST_PX
+        asked = replace(given, given=now, certain=given.certain & now.memory.known & near)
         return losses(told, asked, sigma, model.config.body)
 
     return loss

@@ -22,7 +22,7 @@ from wmeval_adapters.learn.clips import open_clips
 from wmeval_adapters.learn.loop import Log, Stage, fit
 from wmeval_adapters.learn.shipped import digest
 
-STAGE = Stage("denoiser", 16000, 6e-4, warm_up=200, ema=0.999)
+STAGE = Stage("denoiser", 16000, 8e-4, warm_up=200, ema=0.999)
 OPTIONS = ("data", "seed", "threads", "steps", "batch")
 FILE = "diamond-small.safetensors"
 

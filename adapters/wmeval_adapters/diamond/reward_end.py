@@ -64,6 +64,6 @@ class RewardEnd(nn.Module):
 
 
 def expected(rewards: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the expected sign of the reward and the probability of the end, of logits (..., 3) and (..., 2)."""
+    """Return expected signs of rewards and probabilities of the end, of logits (..., 3) and (..., 2)."""
     signs = torch.tensor(REWARDS)
     return rewards.softmax(-1) @ signs, ends.softmax(-1)[..., 1]
