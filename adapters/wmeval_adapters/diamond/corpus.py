@@ -71,7 +71,7 @@ def prepare(clips: Clips, out: Path) -> Corpus:
 def sight_at(kept: Tensor, t: int) -> Sight:
     """Return what is seen in frame t of what was kept of clips (n, T, 6, 7)."""
     now = kept[:, t]
-    return Sight(now[..., :2], now[..., 2], now[..., 3:].unflatten(-1, (2, 2)))
+    return Sight(now[..., :2], now[..., 2], now[..., 3:].reshape(*now.shape[:-1], 2, 2))
 
 
 def odds(corpus: Corpus, trained: int) -> NDArray[np.float64]:
@@ -88,7 +88,8 @@ def odds(corpus: Corpus, trained: int) -> NDArray[np.float64]:
     off = off * (memory.known & (memory.age == 0))[:trained, :-1]
     back = ((memory.age[:trained, :-1] > 1) & (share[:, 1:] > 0.2)).float()
     told: NDArray[np.float64] = (0.5 + off.amax(-1) + back.amax(-1)).double().numpy()
-    return told / told.sum()
+    told /= told.sum()
+    return told
 
 
 def stacked(memories: list[Memory]) -> Memory:

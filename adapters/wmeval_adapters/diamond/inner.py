@@ -86,6 +86,7 @@ class InnerModel(nn.Module):
         if self.act_emb is not None:
             assert actions is not None
             table = self.act_emb[0].weight
+            assert isinstance(table, Tensor)
             rows = actions.to(table.dtype) @ table if self.layout.multi_hot else F.embedding(actions, table)
             condition = condition + rows.flatten(1)
         x = self.conv_in(torch.cat([past.flatten(1, 2), noisy], 1))
@@ -114,7 +115,8 @@ class Denoiser(nn.Module):
         # Levels of past frames are told as they are: offset noise is none of theirs.
         told = None if sigma_past is None else sigma_past.log() / 4
         inner = self.inner_model(edm.c_in * x, edm.c_noise.view(-1), told, past / SIGMA_DATA, actions)
-        return edm.c_skip * x + edm.c_out * inner
+        clean: Tensor = edm.c_skip * x + edm.c_out * inner
+        return clean
 
     def rounded(
         self, x: Tensor, sigma: Tensor, past: Tensor, actions: Tensor | None, sigma_past: Tensor | None = None

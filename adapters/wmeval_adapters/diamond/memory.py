@@ -66,10 +66,8 @@ class Memory:
         share = shares(self.inertia, self.known, size)  # (B, 6, h, w)
         cells_down, cells_right = centres(size)
         there = self.inertia[..., None, None]
-        across, along = torch.broadcast_tensors(
-            there[:, :, 0] - cells_right, there[:, :, 1] - cells_down[:, None]
-        )
-        off = torch.stack([across, along], 2) / PATCH
+        across, along = there[:, :, 0] - cells_right, there[:, :, 1] - cells_down[:, None]
+        off = torch.stack([across.expand_as(share), along.expand_as(share)], 2) / PATCH
         moves = (self.points[..., :-1, :] - self.points[..., 1:, :]) / PATCH
         has = torch.stack([self.span > i for i in range(1, DEEP)], -1).float()
         plain = torch.cat(

@@ -70,7 +70,9 @@ class Block(nn.Module):
         self.norms = nn.ModuleList(nn.GroupNorm(groups, width, affine=False) for _ in range(2))
         self.films = nn.ModuleList(nn.Linear(embed, 2 * width) for _ in range(2))
         self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
-        nn.init.zeros_(self.convs[1].weight)
+        last = self.convs[1].weight
+        assert isinstance(last, Tensor)
+        nn.init.zeros_(last)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Return (B, width, h, w)."""

@@ -57,7 +57,8 @@ class ConditionedNorm(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Return x (B, C, H, W) normalised under a condition (B, condition)."""
         gain, shift = self.linear(condition)[:, :, None, None].chunk(2, 1)
-        return F.group_norm(x, self.groups, eps=EPS) * (1 + gain) + shift
+        out: Tensor = F.group_norm(x, self.groups, eps=EPS) * (1 + gain) + shift
+        return out
 
 
 class Attention(nn.Module):
