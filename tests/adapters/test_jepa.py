@@ -192,6 +192,11 @@ def test_batch_against_single_and_seeds(model, clips):
         model.score([clips[0], replace(clips[1], frames=clips[1].frames[:5], actions=clips[1].actions[:4])])
 
 
+def test_actions_of_another_world_are_refused(model, clips):
+    with pytest.raises(UsageError, match=r"expected scene actions \(n, 12\)"):
+        model.score([replace(clips[0], actions=clips[0].actions[:, :7], native=True)])
+
+
 def test_a_file_gives_the_model_back(tiny, tmp_path, clips):
     path = tmp_path / "jepa-small.safetensors"
     halves = net.Jepa(TINY)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wmeval.errors import UsageError
-from wmeval.model import Card, Clip, Floats, Frames, Observation, Prediction
+from wmeval.model import ACTION_DIM, Card, Clip, Floats, Frames, Observation, Prediction
 from wmeval_adapters.genie.background import running
 from wmeval_adapters.jepa import rollout
 from wmeval_adapters.jepa.corpus import grey
@@ -92,4 +92,7 @@ class JepaModel:
 
 
 def _actions(actions: Sequence[Floats]) -> Tensor:
+    for each in actions:
+        if each.shape[-1] != ACTION_DIM:
+            raise UsageError(f"jepa was given actions {each.shape}; expected scene actions (n, {ACTION_DIM})")
     return torch.from_numpy(np.stack(actions).astype(np.float32))
