@@ -90,7 +90,7 @@ def entries(kind: str) -> dict[str, Entry]:
     for point in _points(tuple(sys.path)).select(group=KINDS[kind][0]):
         found.setdefault(point.name, []).append(point)
     order = {
-        name: sorted(points, key=lambda p: p.dist.name if p.dist else "") for name, points in found.items()
+        name: sorted(points, key=lambda p: (p.dist and p.dist.name) or "") for name, points in found.items()
     }
     return {name: Entry(name, tuple(points)) for name, points in sorted(order.items())}
 
