@@ -66,7 +66,8 @@ def picture_loss(clips: Clips, out: Path, model: Picture, seed: int, *, batch: i
 
         looks = [sights(t) for t in other]
         told = [model.encoder(s.look) for s in looks]
-        seen = torch.stack([torch.sigmoid(t[1]) * s.seen for t, s in zip(told, looks, strict=True)])
+        views = [[clips.state[c, t, h, 4] for c, t, h in zip(clip, ts, hue, strict=True)] for ts in other]
+        seen = torch.from_numpy(np.array(views)) * torch.stack([s.seen for s in looks])
         best = seen.argmax(0)
         pick = torch.arange(len(clip))
         kind = torch.stack([t[2] for t in told])[best, pick]
@@ -99,8 +100,8 @@ def picture_loss(clips: Clips, out: Path, model: Picture, seed: int, *, batch: i
         px = (now.centre + offset - true).detach().norm(dim=-1)
         numbers = {
             "loss": float(value.detach()), "view": float(view.detach()), "part": float(part.detach()),
-            "psnr": float(-10 * torch.log10(square.detach())), "px": float(px[whole].median()),
-            "px part": float(px[now.seen & ~whole].median()),
+            "psnr": float(-10 * torch.log10(square.detach().clamp(min=1e-9))),
+            "px": float(px[whole].median()), "px part": float(px[now.seen & ~whole].median()),
         }  # fmt: skip
         return value, numbers
 
