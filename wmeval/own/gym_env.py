@@ -1,4 +1,4 @@
-"""Recordings played now in a Gymnasium environment: `gym:ALE/Breakout-v5?episodes=8&frames=204&seed=0`.
+"""Recordings played now in a Gymnasium environment: `gym:ALE/Breakout-v5?episodes=8&frames=216&seed=0`.
 
 Atari is prepared as DIAMOND's training data were (Alonso et al. 2024, after Mnih et al. 2015): each action is held
 for 4 frames of the emulator, a picture is the maximum of the last two, up to 30 steps pass before the first, no
@@ -30,11 +30,11 @@ INSTALL = "`pip install 'wmeval[truth]'`"
 
 @dataclass(frozen=True)
 class Played:
-    """What `gym:ENV?...` asks for; 204 frames are three windows of 4 shown and 64 predicted ones."""
+    """What `gym:ENV?...` asks for; 216 frames are three windows of 8 shown and 64 predicted ones."""
 
     env: str
     episodes: int = 8
-    frames: int = 204
+    frames: int = 216
     seed: int = 0
 
 
@@ -57,7 +57,7 @@ def played(spec: str) -> Played:
         UsageError: an option that there is not, or no number.
 
     >>> played("gym:ALE/Pong-v5?episodes=2")
-    Played(env='ALE/Pong-v5', episodes=2, frames=204, seed=0)
+    Played(env='ALE/Pong-v5', episodes=2, frames=216, seed=0)
     """
     env, _, query = spec.removeprefix("gym:").partition("?")
     asked: dict[str, int] = {}
@@ -65,7 +65,7 @@ def played(spec: str) -> Played:
         if key not in ("episodes", "frames", "seed") or not value.isdecimal():
             raise UsageError(
                 f"--truth was given {key}={value}; expected episodes, frames or seed with a whole number, "
-                "as in gym:ALE/Breakout-v5?episodes=8&frames=204&seed=0"
+                "as in gym:ALE/Breakout-v5?episodes=8&frames=216&seed=0"
             )
         asked[key] = int(value)
     told = Played(env, **asked)

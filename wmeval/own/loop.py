@@ -5,6 +5,7 @@ It works in this process, one block after another: times are then the model's al
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,9 +119,11 @@ def run(
     """
     tell(Progress("plan", message="reading the recordings"))
     work = planned(plan)
-    if (store.folder / OWN).exists():
-        _unchanged(kept(store).truth["digests"], work.truth["digests"], plan, store)
-    store.write_json(OWN, work.to_json())
+    before = kept(store).to_json() if (store.folder / OWN).exists() else None
+    if before:
+        _unchanged(before["truth"]["digests"], work.truth["digests"], plan, store)
+    if before != work.to_json():
+        store.write_json(OWN, work.to_json())
     todo = [u for u in work.units if not done(store, plan, u)]
     if todo:
         _compute(plan, store, work, todo, tell, opened, version)
@@ -159,6 +162,21 @@ def _unchanged(before: Mapping[str, str], now: Mapping[str, str], plan: Plan, st
         )
 
 
+def status(plan: Plan, store: Store) -> dict[str, Any]:
+    """Return how far a run on recordings has come: units and samples done and in all, and how many failed."""
+    if not (store.folder / OWN).exists():
+        return {"units": (0, 0), "samples": (0, 0), "failed": 0, "complete": False}
+    work = kept(store)
+    finished = [u for u in work.units if done(store, plan, u)]
+    rows = [s for u in finished for s in store.read(u.key)["samples"]]
+    return {
+        "units": (len(finished), len(work.units)),
+        "samples": (len(rows), sum(len(u.places) for u in work.units)),
+        "failed": sum(s["status"] != "ok" for s in rows),
+        "complete": len(finished) == len(work.units),
+    }
+
+
 def done(store: Store, plan: Plan, unit: Unit) -> bool:
     """Return whether a unit is asked and measured."""
     if not store.has(unit.key):
@@ -171,8 +189,11 @@ def _compute(
     opened: Callable[[Mapping[str, Any]], None], version: str | None,
 ) -> None:  # fmt: skip
     request, total, cached = plan.request, len(work.units), len(work.units) - len(todo)
+    # as many as the user's environment allows; more threads than free cores wait for one another
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    threads = min(cores(), int(told)) if told.isdecimal() and int(told) else cores()
     setup = Setup(
-        str(store.folder.resolve()), request.model, request.weights, request.device, request.options, cores(),
+        str(store.folder.resolve()), request.model, request.weights, request.device, request.options, threads,
         request.seed, {"fps": plan.view.fps, "height": plan.view.height, "width": plan.view.width},
         plan.metrics, True, version,
     )  # fmt: skip
@@ -208,7 +229,7 @@ def _compute(
         finally:
             store.event(
                 "session", wall_s=round(time.monotonic() - begun, 3), units=finished, samples=finished,
-                workers=1, threads=cores(), load_s=load_s, executor="inline",
+                workers=1, threads=threads, load_s=load_s, executor="inline",
             )  # fmt: skip
     if finished < len(todo):
         raise Interrupted(
@@ -278,7 +299,8 @@ def write(plan: Plan, store: Store, work: Work) -> None:
             "actions": sums.following(found["rollout"], found["other"], lacks("other", alike)),
             "surprise": sums.surprise(found["surprise"], lacks("surprise", "the windows are too short")),
             "reward": sums.rewards(found["reward"], lacks("reward", "the recordings hold no rewards or ends")),
-            "pace": sums.pace(found["pace"], found["rollout"], work.truth["fps"]),
+            "pace": sums.pace(found["pace"], found["rollout"], work.truth["fps"]) if judges
+            else {"how": None, "reason": "a reference is no model"},
             "strip": _strip(found["rollout"]),
             "failures": failures,
         },

@@ -39,7 +39,8 @@ def measure_key(unit: Unit, metrics: Sequence[str], asked: Mapping[str, Any]) ->
 
 
 def _of(unit: Unit, metrics: Sequence[str]) -> Sequence[str]:
-    return metrics if unit.ask == "rollout" else (FOLLOWED,)
+    """Return what is measured: the suite's metrics and PSNR, without which there is no delta-PSNR."""
+    return tuple(dict.fromkeys((*metrics, FOLLOWED))) if unit.ask == "rollout" else (FOLLOWED,)
 
 
 def measured(
@@ -65,7 +66,7 @@ def measured(
             for null in NULLS:
                 seed = sample_seed(0, null, sample["truth"], 0)
                 idle = referred(REFERENCES[null], whole, shown, view, seed)
-                row["nulls"][null] = {n: cell(n, truth, idle)["curve"] for n in metrics}
+                row["nulls"][null] = {n: cell(n, truth, idle)["curve"] for n in _of(unit, metrics)}
         rows.append(row)
     return {"stage": "own measure", "unit": unit.to_json(), "samples": plain(rows)}
 

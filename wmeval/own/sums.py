@@ -45,12 +45,12 @@ def fidelity(metrics: Sequence[str], records: Sequence[Record]) -> list[dict[str
 
 
 def drift(metrics: Sequence[str], records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return how each metric changes with the age of a frame: curves with intervals, and rows at 1, 4, 16, 64.
+    """Return how PSNR and each metric change with the age of a frame: curves, and rows at 1, 4, 16, 64.
 
     `curve`, `lo`, `hi` and `n` have one entry a frame after the context; `rows` has the references' curves.
     """
     made = []
-    for name in metrics:
+    for name in dict.fromkeys((FOLLOWED, *metrics)):
         metric, told = registry.load_metric(name), _known(records, name)
         if not told:
             continue

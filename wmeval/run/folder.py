@@ -193,14 +193,24 @@ class Run:
         complete = measured == len(units)
         state = "complete" if complete and scored else "unscored" if complete else "unfinished"
         request = Request.from_json(self.manifest["request"])
+        counts = {
+            "units": f"{measured} of {len(units)}",
+            "samples": f"{len(rows)} of {sum(len(u.indices) for u in units)}",
+            "failed": sum(map(failed, rows)),
+        }
+        if request.truth is not None:
+            from wmeval.own import loop
+
+            told = loop.status(Plan.from_json(self.manifest), self.store)
+            complete = told["complete"]
+            state = "complete" if complete and scored else "unscored" if complete else "unfinished"
+            counts = {k: "{} of {}".format(*told[k]) for k in ("units", "samples")} | {"failed": told["failed"]}
         return {
             "run": str(self.path),
             "model": request.model,
             "suite": self.manifest["suite"],
             "state": state,
-            "units": f"{measured} of {len(units)}",
-            "samples": f"{len(rows)} of {sum(len(u.indices) for u in units)}",
-            "failed": sum(map(failed, rows)),
+            **counts,
             "partial": self.manifest["partial"],
             "nondeterminism": len(self.store.events("nondeterminism")),
             "continue": "" if complete and scored else request.command(self.path),

@@ -160,12 +160,12 @@ def plan_of(request: Request, card: Card, weights: str | None) -> Plan:
             made, left = _asked(asked)
             units += made
             na += left
-    partial = request.limit is not None and request.limit < suite.cases
+    fewer = request.limit is not None and (request.truth is not None or request.limit < suite.cases)
     metrics = tuple(suite.metrics)
     for name in metrics:
         if name not in registry.entries("metrics"):
             registry.load_metric(name)  # raises with the nearest name
-    return Plan(request, card, suite, view, weights, metrics, tuple(units), tuple(na), partial)
+    return Plan(request, card, suite, view, weights, metrics, tuple(units), tuple(na), fewer)
 
 
 @dataclass(frozen=True)
