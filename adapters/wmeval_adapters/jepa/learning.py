@@ -81,7 +81,7 @@ def predictor_loss(corpus: Corpus, trained: int, model: Predictor, seed: int, st
 def _scale(corpus: Corpus, trained: int) -> NDArray[np.float32]:
     """Return the standard deviation of each number of a latent in view."""
     some = corpus.latents[0, : min(trained, 400)].astype(np.float32)
-    told: NDArray[np.float32] = np.maximum(some[some[..., THERE] > 0.5].std(0), 0.02)
+    told: NDArray[np.float32] = np.maximum(some[some[..., THERE] > 0.5].std(0), 0.01)
     return told
 
 

@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from wmeval.errors import UsageError
 from wmeval_adapters.jepa.eye import HUES, PLACE
-from wmeval_adapters.jepa.features import Features
+from wmeval_adapters.jepa.features import LIKE, Features
 from wmeval_adapters.jepa.predictor import Predictor
 from wmeval_adapters.learn import weights
 
 AHEAD = (1, 4)  # frames for which surprise foresees
-LIKE = 0.5  # standard deviation of a feature in a latent
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ class Jepa(nn.Module):
         out = places.new_zeros(*places.shape[:-1], self.config.width)
         out[..., :PLACE] = places
         if len(glimpses):
-            shown = LIKE * (self.features(glimpses) - self.mean) / self.spread
-            out[..., PLACE:][there] = shown.clamp(-4, 4)
+            shown = (self.features(glimpses) - self.mean) / self.spread
+            out[..., PLACE:][there] = LIKE * shown.clamp(-8, 8)
         return out
 
 

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wmeval.model import ACTION_DIM
-from wmeval_adapters.jepa.eye import THERE
+from wmeval_adapters.jepa.eye import PLACE, THERE
+from wmeval_adapters.jepa.features import LIKE
 
 FASTEST = 24.0  # px a frame
 MARGIN = 32.0  # px beyond the image that a slot can be
@@ -95,8 +96,9 @@ class Predictor(nn.Module):
         points = torch.cat([state.at, state.at + state.speed], 1)
         around, ahead = _sampled(scene, points, self.size).chunk(2, 1)
         push = _squashed(actions)[:, None].expand(-1, state.at.shape[1], -1)
+        last = state.last * self._even()
         given = torch.cat(
-            [state.at / 32 - 1, state.speed / 4, state.change, state.missed, around, ahead, state.last, push],
+            [state.at / 32 - 1, state.speed / 4, state.change, state.missed, around, ahead, last, push],
             -1,
         )
         entered = self.enter(given)
@@ -155,11 +157,18 @@ class Predictor(nn.Module):
         counts = state.known[:, None, :] & ~torch.eye(count, dtype=torch.bool)
         return cast(Tensor, (told * counts[..., None]).sum(2))
 
+    def _even(self) -> Tensor:
+        """Return what makes the numbers of a latent (D,) about as large as one another."""
+        even = torch.ones(self.width)
+        even[PLACE:] = 1 / LIKE
+        return even
+
     def _told(self, state: Slots, scene: Tensor) -> Told:
         here = _sampled(scene, state.at, self.size)
-        shown = self.show(torch.cat([state.memory, here, state.last], -1))
+        even = self._even()
+        shown = self.show(torch.cat([state.memory, here, state.last * even], -1))
         where = 2 * state.at / self.size - 1 + shown[..., :2] * 2 / self.size
-        what = state.last[..., 2:] + shown[..., 2:-1]
+        what = state.last[..., 2:] + shown[..., 2:-1] / even[2:]
         latent = torch.cat([where, what], -1)
         one = torch.zeros(self.width, dtype=torch.bool)
         one[THERE] = True
