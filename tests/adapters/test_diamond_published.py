@@ -183,7 +183,8 @@ def test_pictures_are_cut_to_bytes():
 
 def test_csgo_makes_small_frames_large(tmp_path):
     low = Layout(SMALL, 4, 5, multi_hot=True, noisy_past=True, offset=0.1)
-    high = replace(low, past=1, actions=None, multi_hot=False, upsampler=True)
+    halved = Shape(32, (1,) * 5, (8,) * 5, (False,) * 5)  # so that attention in the middle is short
+    high = replace(low, unet=halved, past=1, actions=None, multi_hot=False, upsampler=True)
     path = tmp_path / "csgo.pt"
     torch.save(named("denoiser", filled(Denoiser(low))) | named("upsampler", filled(Denoiser(high), 1)), path)
     model = diamond.ADAPTER.load(path, "cpu", {})
