@@ -1,6 +1,7 @@
 # `make run` and `make test` are all the set-up there is. See README.md.
 PYTHON ?= $(shell command -v python3.11)
 BIN := .venv/bin
+TESTERS ?= 2
 READY := .venv/.ready
 
 .PHONY: run test lint types tests slow clean
@@ -19,7 +20,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 tests: $(READY)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n $(TESTERS) --dist loadfile
 
 slow: $(READY)
 	$(BIN)/pytest -m slow

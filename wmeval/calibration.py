@@ -98,8 +98,9 @@ def calibration(
 ) -> Calibration:
     """Return a probe's calibration at a tag and View.
 
-    `n` development scenes give the ceiling, the first 200 of them the null, `tested` others (default: n / 2, at most 200) the violated
-    ones of the detection curve, and the first `cases` evaluation scenes the reference rows.
+    `n` development scenes give the ceiling, the first 200 of them the null, `tested` others (default: n / 2,
+    at most 200) the violated ones of the detection curve, and the first `cases` evaluation scenes the
+    reference rows.
 
     Raises:
         UsageError: the probe has no such tag, or n is too small for a 95th percentile.
