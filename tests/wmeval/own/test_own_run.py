@@ -158,7 +158,7 @@ def test_recordings_that_changed_are_refused(ask, kit, tmp_path):
 
 def test_a_dry_run_writes_nothing(ask, tmp_path):
     planned = summary(ask(tmp_path / "run", dry_run=True))
-    assert (planned["samples"], planned["to_run"], planned["workers"]) == (37, 16, 1)
+    assert (planned["samples"], planned["to_run"], planned["workers"]) == (37, 21, 1)
     assert not (tmp_path / "run").exists()
 
 
