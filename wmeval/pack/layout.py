@@ -114,7 +114,8 @@ def card(view: View) -> Card:
         name="recorded", family="recorded", version="no answers", licence="not stated",
         source="videos and surprise scores that somebody else made of a pack (`wmeval export`)",
         capabilities=frozenset({"generates", "scores"}), view=view, context=(1, ANY), horizon=None,
-        actions=ActionSpace("none"), classes=("not stated", "not stated"),
+        # the pack tells the actions in words and numbers; how far they were followed is what is measured
+        actions=ActionSpace("text", 0, "lossy"), classes=("not stated", "not stated"),
     )  # fmt: skip
 
 

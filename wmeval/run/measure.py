@@ -23,11 +23,11 @@ from wmeval.metric import Features, Metric, SetMetric
 from wmeval.perceive import track
 from wmeval.probe import Probe
 from wmeval.run.instruments import CONTROL, blank
-from wmeval.run.plan import Unit, draw
+from wmeval.run.plan import Unit, commanded, draw
 from wmeval.run.split import lost
 from wmeval.run.store import Store, plain
 from wmeval.run.truths import truth_of
-from wmeval.scene import Case, Scene
+from wmeval.scene import Scene
 from wmeval.tracks import Tracks
 from wmeval.world import exact_tracks, visibility
 
@@ -70,13 +70,6 @@ def on_grid(times: NDArray[np.float64]) -> NDArray[np.int64]:
     # rounded, so that of two frames as near the earlier is taken on every machine
     nearest = np.abs(times[None, :] - ticks[:, None]).round(9).argmin(axis=1)
     return np.unique(nearest)
-
-
-def commanded(case: Case) -> bool:
-    """Return whether the arms of a case differ in what is done to the actuated body."""
-    scenes = list(case.arms.values())
-    done = [tuple(p for p in s.pushes if p.body == s.actuated) for s in scenes if s.actuated]
-    return len(done) == len(scenes) > 1 and len(set(done)) == len(done)
 
 
 def _following(shown: Mapping[str, Any], store: Store) -> float:

@@ -245,6 +245,13 @@ def draw(probe: Probe, tag: str, index: int) -> Case:
     return Case(case.arms, {"split": "eval", "probe": probe.key, "tag": tag, "index": index})
 
 
+def commanded(case: Case) -> bool:
+    """Return whether the arms of a case differ in what is done to the actuated body."""
+    scenes = list(case.arms.values())
+    done = [tuple(p for p in s.pushes if p.body == s.actuated) for s in scenes if s.actuated]
+    return len(done) == len(scenes) > 1 and len(set(done)) == len(done)
+
+
 def frame_counts(scene: Scene, view: View, horizon_s: float) -> tuple[int, int]:
     """Return how many frames a scene has up to its cut and how many are asked for after it."""
     times = view.frame_times(scene.duration_s)
@@ -335,6 +342,8 @@ def _blocks(a: _Asked, tag: str, case_ids: list[str], replicate: int) -> list[Un
 def _inapplicable(card: Card, view: View, probe: Probe, cases: list[Case]) -> str:
     """Return in words why a probe cannot be asked of a model, or nothing."""
     fewest, most = card.context
+    if commanded(cases[0]) and card.actions.fidelity == "none" and not card.reference:
+        return "the probe commands actions, and none of a scene reaches the model"
     for scene in (s for c in cases for s in c.arms.values()):
         shown, asked = frame_counts(scene, view, probe.horizon_s)
         if shown < fewest:

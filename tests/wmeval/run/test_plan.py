@@ -5,7 +5,9 @@ import pytest
 
 from wmeval import View
 from wmeval.errors import UsageError
-from wmeval.run.plan import Plan, make_plan
+from wmeval.model import ActionSpace
+from wmeval.registry import load_adapter
+from wmeval.run.plan import Plan, make_plan, plan_of
 from wmeval.run.request import Request
 
 
@@ -115,6 +117,18 @@ def test_a_context_that_is_too_short_makes_a_probe_inapplicable(asked, kit, tmp_
         "predicts 2 frames; the probe asks for 3"
         in make_plan(replace(asked, model=str(file))).na[0]["reason"]
     )
+
+
+def test_what_commands_actions_is_not_asked_of_a_model_that_takes_none():
+    card = replace(load_adapter("genie").card, max_batch=8)
+    deaf = replace(card, actions=ActionSpace("discrete", 4, "none"))
+    asked = Request("genie", "core", ("control", "gravity"), ("rollout",), limit=1)
+    assert not plan_of(asked, card, None).na
+    told = plan_of(asked, deaf, None)
+    assert {row["probe"] for row in told.na} == {"control@0.1"}
+    assert "commands actions" in told.na[0]["reason"]
+    assert {u.probe for u in told.units} == {"gravity@0.1"}
+    assert not plan_of(asked, replace(deaf, reference=True), None).na  # the truth ignores nothing
 
 
 def test_the_command_line_asks_the_same_again(asked, tmp_path):
