@@ -217,7 +217,7 @@ def _asked(a: _Asked) -> tuple[list[Unit], list[Mapping[str, str]]]:
 def _names(a: _Asked, tag: str, count: int) -> Names:
     """Return the ids of the cases, or in words why they cannot be asked of this model; drawn once."""
     of = [a.instrument, tag, count, asdict(a.view), [*a.card.context, a.card.context_step]]
-    of += [a.card.horizon, a.probe.horizon_s]
+    of += [a.card.horizon, a.probe.horizon_s, a.card.actions.fidelity, a.card.reference]
     return remembered(a.probe, [a.given, *of, a.probe.must_see], lambda: _cases(a, tag, count))
 
 
