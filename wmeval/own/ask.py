@@ -110,7 +110,10 @@ def judged(window: Window) -> tuple[Clip, tuple[int, int]] | None:
     first, last = window.shown, length - window.shown + 1
     if last <= first:
         return None
-    return Clip(window.frames[:length], window.fps, window.actions[: length - 1], window.native), (first, last)
+    return Clip(window.frames[:length], window.fps, window.actions[: length - 1], window.native), (
+        first,
+        last,
+    )
 
 
 def backwards(clip: Clip) -> Clip:
@@ -201,7 +204,9 @@ def _each(call: Callable[[list[Any]], Any], batch: list[Any], failed: Callable[[
             return [_each(call, [one], failed)[0] for one in batch]
         return [failed(f"the model raised\n{trace()}")]
     if not isinstance(answers, list) or len(answers) != len(batch):
-        return [failed(f"the model answered {len(batch)} questions with {type(answers).__name__}")] * len(batch)
+        return [failed(f"the model answered {len(batch)} questions with {type(answers).__name__}")] * len(
+            batch
+        )
     return answers
 
 
@@ -215,7 +220,9 @@ def _judged(some: Sequence[Window], model: Any) -> list[dict[str, Any]]:
         bad = next((a.status for a in both if a.status.state != "ok"), Status())
         means = [_mean(a.surprise, first, last) for a in both]
         if bad.state == "ok" and None in means:
-            bad = Status("failed", f"the model's surprise is undefined on all of frames {first} to {last - 1}")
+            bad = Status(
+                "failed", f"the model's surprise is undefined on all of frames {first} to {last - 1}"
+            )
         samples.append(
             {
                 "status": bad.state, "detail": bad.detail, "window": [first, last],
@@ -284,6 +291,10 @@ def _paced(window: Window, model: Any) -> dict[str, Any]:
     except EnvironmentFault:
         raise
     except Exception:
-        return {"status": "failed", "detail": f"the model raised\n{trace()}", "seconds": {"model": sum(spent)}}
+        return {
+            "status": "failed",
+            "detail": f"the model raised\n{trace()}",
+            "seconds": {"model": sum(spent)},
+        }
     told = {"model": sum(spent) + reset, "reset": reset, "steps": [round(s, 7) for s in spent[WARM:]]}
     return {"status": "ok", "detail": "", "seconds": told}

@@ -1,4 +1,4 @@
-"""Recordings as one model can be shown them: resized by area, told in its own actions, or refused in a sentence."""
+"""Recordings as a model can be shown them: resized by area, in its own actions, or refused in words."""
 
 from __future__ import annotations
 

@@ -89,7 +89,9 @@ def _array(packed: zipfile.ZipFile, file: Path, name: str) -> NDArray[Any]:
         shape, _, dtype = head(stream)
     kinds = "U" if name == "space" else "fiub"
     if dtype.kind not in kinds or int(np.prod(shape)) * max(1, dtype.itemsize // 8) > MOST_VALUES:
-        raise UsageError(f"{file} holds {name} {dtype} {shape}; expected {'a word' if kinds == 'U' else 'numbers'}")
+        raise UsageError(
+            f"{file} holds {name} {dtype} {shape}; expected {'a word' if kinds == 'U' else 'numbers'}"
+        )
     with packed.open(f"{name}.npy") as stream:
         array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array

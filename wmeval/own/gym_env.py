@@ -1,9 +1,9 @@
 """Recordings played now in a Gymnasium environment: `gym:ALE/Breakout-v5?episodes=8&frames=216&seed=0`.
 
-Atari is prepared as DIAMOND's training data were (Alonso et al. 2024, after Mnih et al. 2015): each action is held
-for 4 frames of the emulator, a picture is the maximum of the last two, up to 30 steps pass before the first, no
-sticky actions, the smallest set of actions. What is 60 frames a second becomes 15. Any other environment is
-recorded as it draws itself. The player is a script: actions at random, each held for a random while.
+Atari is prepared as DIAMOND's training data were (Alonso et al. 2024, after Mnih et al. 2015): each action is
+held for 4 frames of the emulator, a picture is the maximum of the last two, up to 30 of them pass before the
+first, no sticky actions, the smallest set of actions. What is 60 frames a second becomes 15. Any other
+environment is recorded as it draws itself. The player is a script: actions at random, each held for a while.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wmeval.own.episode import MOST_FRAMES, Episode, Recordings
 
 SKIP = 4  # emulator frames an action is held
 EMULATOR_FPS = 60.0
-NOOPS = 30  # most steps that pass before an episode begins
+NOOPS = 30  # most emulator frames that pass before an episode begins
 HELD = 8  # most steps that the player holds an action
 INSTALL = "`pip install 'wmeval[truth]'`"
 
@@ -40,7 +40,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Game:
-    """An environment as the player sees it: `step` returns picture, reward, whether it ended, whether it is over."""
+    """An environment as the player sees it: `step` returns picture, reward, ended, over (no more steps)."""
 
     fps: float
     space: Any
@@ -106,7 +106,9 @@ def _episode(game: Game, asked: Played, index: int) -> Episode:
         left -= 1
         picture, reward, ended, over = game.step(action)
         frames.append(picture)
-        actions.append(np.atleast_1d(np.asarray(action, np.float64)).ravel() - getattr(game.space, "start", 0))
+        actions.append(
+            np.atleast_1d(np.asarray(action, np.float64)).ravel() - getattr(game.space, "start", 0)
+        )
         rewards.append(reward)
         ends.append(ended)
         if over:
@@ -127,8 +129,8 @@ def _drawn(space: Any, rng: np.random.Generator) -> Any:
     if kind == "Box" and np.isfinite(space.low).all() and np.isfinite(space.high).all():
         return rng.uniform(space.low, space.high).astype(space.dtype)
     raise UsageError(
-        f"the environment has actions of {space}; played are Discrete, MultiBinary and bounded Box: record it "
-        "yourself into a folder (docs/own-truth.md)"
+        f"the environment has actions of {space}; played are Discrete, MultiBinary and bounded Box: record "
+        "it yourself into a folder (docs/own-truth.md)"
     )
 
 
@@ -193,8 +195,8 @@ def _atari(env: str, gymnasium: Any) -> Game:
         return np.max(shown[-2:], axis=0), total, over or fewer, over
 
     notes = (
-        "Atari as DIAMOND's: frame skip 4, maximum of the last two frames, up to 30 steps of nothing first, no "
-        "sticky actions, minimal actions; 15 frames a second",
+        "Atari as DIAMOND's: frame skip 4, maximum of the last two frames, up to 30 emulator frames of "
+        "nothing first, no sticky actions, minimal actions; 15 frames a second",
         "an end is a lost life or the end of the game; the recording goes on after a lost life",
     )
     return Game(EMULATOR_FPS / SKIP, made.action_space, reset, step, made.close, notes)

@@ -1,8 +1,8 @@
 """Recordings in one HDF5 file: a group an episode, with the datasets `frames`, `actions` and perhaps more.
 
-A group holds `frames` (T, H, W, 3) uint8 and `actions` (T - 1, A) or (T - 1,), and may hold `rewards` and `ends`
-(T - 1,). The file's attributes say `fps` (a group's own takes its place) and perhaps `space`. Links that lead to
-other files, and data kept in other files, are not followed.
+A group holds `frames` (T, H, W, 3) uint8 and `actions` (T - 1, A) or (T - 1,), and may hold `rewards` and
+`ends` (T - 1,). The file's attributes say `fps` (a group's own takes its place) and perhaps `space`. Links
+that lead to other files, and data kept in other files, are not followed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def read(path: Path, limit: int | None = None) -> Recordings:
         if space not in get_args(Space):
             raise UsageError(f"{path} has the space {space!r}; expected {' or '.join(get_args(Space))}")
         left = MOST_BYTES
-        episodes = []
+        episodes: list[Episode] = []
         for name in names[:limit]:
             group = _inside(file, name, h5py, path)
             if not isinstance(group, h5py.Group):

@@ -1,6 +1,6 @@
 """Reads the recordings, asks what is missing, measures, and writes results.json: a run on one's own truth.
 
-It works in this process, one block after another: times are then the model's alone, and a stop loses one block.
+It works in this process, one block after another: times are the model's alone, and a stop loses one block.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
 
 from wmeval.errors import Interrupted, UsageError
 from wmeval.own import sums
@@ -153,7 +152,7 @@ def score(plan: Plan, store: Store, tell: Told) -> None:
 
 
 def _unchanged(before: Mapping[str, str], now: Mapping[str, str], plan: Plan, store: Store) -> None:
-    """Raise UsageError where recordings are not those of before; with another --limit there are more or fewer."""
+    """Raise UsageError where recordings are not those of before; another --limit makes more or fewer."""
     same = all(now[name] == before[name] for name in before.keys() & now.keys())
     if not same or not (before.keys() <= now.keys() or now.keys() <= before.keys()):
         raise UsageError(
@@ -245,7 +244,7 @@ def records(store: Store, plan: Plan, work: Work) -> dict[str, list[dict[str, An
         if not done(store, plan, unit):
             continue
         asked = store.read(unit.key)
-        empty = [{"metrics": {}, "nulls": {}}] * len(unit.places)
+        empty: list[dict[str, Any]] = [{"metrics": {}, "nulls": {}}] * len(unit.places)
         if unit.ask in MEASURED:
             empty = store.read(measure_key(unit, plan.metrics, asked))["samples"]
         for place, sample, row in zip(unit.places, asked["samples"], empty, strict=True):
@@ -270,7 +269,7 @@ def write(plan: Plan, store: Store, work: Work) -> None:
 
     alike = "the model takes no actions" if not work.truth["acts"] else "no other episode acts differently"
     failures = [
-        {"ask": ask, "episode": r["episode"], "start": r["start"], "status": r["status"], "detail": r["detail"]}
+        {"ask": ask, **{k: r[k] for k in ("episode", "start", "status", "detail")}}
         for ask, rows in found.items() for r in rows if r["status"] != "ok"
     ]  # fmt: skip
     results = {
@@ -298,7 +297,7 @@ def write(plan: Plan, store: Store, work: Work) -> None:
             "drift": sums.drift(plan.metrics, found["rollout"]),
             "actions": sums.following(found["rollout"], found["other"], lacks("other", alike)),
             "surprise": sums.surprise(found["surprise"], lacks("surprise", "the windows are too short")),
-            "reward": sums.rewards(found["reward"], lacks("reward", "the recordings hold no rewards or ends")),
+            "reward": sums.rewards(found["reward"], lacks("reward", "no rewards or ends were recorded")),
             "pace": sums.pace(found["pace"], found["rollout"], work.truth["fps"]) if judges
             else {"how": None, "reason": "a reference is no model"},
             "strip": _strip(found["rollout"]),
@@ -312,7 +311,11 @@ def write(plan: Plan, store: Store, work: Work) -> None:
 def _strip(rollouts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return the blobs of the window of median PSNR, of which a page shows frames."""
     named = [
-        (sum(c for c in r["metrics"]["psnr"]["curve"] if c is not None) / len(r["metrics"]["psnr"]["curve"]), i)
+        (
+            sum(c for c in r["metrics"]["psnr"]["curve"] if c is not None)
+            / len(r["metrics"]["psnr"]["curve"]),
+            i,
+        )
         for i, r in enumerate(rollouts)
         if r["status"] == "ok" and r["metrics"].get("psnr", {}).get("curve")
     ]
@@ -323,7 +326,9 @@ def _strip(rollouts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return {k: chosen[k] for k in keys}
 
 
-def _speed(found: Mapping[str, Sequence[Mapping[str, Any]]], sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _speed(
+    found: Mapping[str, Sequence[Mapping[str, Any]]], sessions: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return where the time went, under the names that every run has."""
     made = [r for r in (*found["rollout"], *found["other"]) if r["status"] == "ok"]
     predicting = sum(r["seconds"]["model"] for r in made)
@@ -350,5 +355,3 @@ def _inputs(store: Store, plan: Plan, work: Work) -> str:
 def _inputs_of(store: Store) -> str | None:
     path = store.folder / "results.json"
     return read_json(path).get("inputs") if path.exists() else None
-
-

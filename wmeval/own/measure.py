@@ -84,4 +84,8 @@ def cell(name: str, truth: Frames, predicted: Frames) -> dict[str, Any]:
     except EnvironmentFault as fault:
         return {"curve": [], "reason": str(fault), "lacking": True}
     defined = bool(np.isfinite(values).any())
-    return {"curve": values if defined else [], "reason": "" if defined else metric.undefined, "lacking": False}
+    return {
+        "curve": values if defined else [],
+        "reason": "" if defined else metric.undefined,
+        "lacking": False,
+    }

@@ -1,6 +1,6 @@
-"""From records to rows: fidelity, drift, action following, surprise, reward and pace, with intervals by episode.
+"""From records to rows: fidelity, drift, action following, surprise, reward, pace, with intervals by episode.
 
-Windows of one episode are alike, so an episode's windows and replicates are averaged first, and n counts episodes.
+Windows of one episode are alike, so its windows and replicates are averaged first, and n counts episodes.
 A window that failed has no value; it is counted, and told.
 """
 
@@ -23,7 +23,7 @@ RATES = (("GameNGen's 20 frames a second", 20.0),)  # Valevski et al. 2024, real
 
 
 def fidelity(metrics: Sequence[str], records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return a row a metric, as results.json has them: value, lo, hi, n, reason, curve, rows of references."""
+    """Return a row a metric, as results.json has it: value, lo, hi, n, reason, curve, rows of references."""
     made = []
     for name in metrics:
         metric = registry.load_metric(name)
@@ -126,7 +126,7 @@ def surprise(records: Sequence[Record], why_not: str) -> dict[str, Any]:
 
 
 def rewards(records: Sequence[Record], why_not: str) -> dict[str, Any]:
-    """Return rows {name, value, lo, hi, n, steps, reason}: of each sign of reward, and of ends, the share told.
+    """Return rows {name, value, lo, hi, n, steps, reason}: of each sign of reward and of ends, what was told.
 
     What never happens is most of a recording: a row each for what happened and what did not says more than
     one share of all. A step of a failed window counts as not told.

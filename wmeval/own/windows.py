@@ -1,4 +1,4 @@
-"""Windows of recordings: some frames that a model is shown, and those that it has to predict; none overlap."""
+"""Windows of recordings: frames that a model is shown, and those that it has to predict; none overlap."""
 
 from __future__ import annotations
 

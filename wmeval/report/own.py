@@ -39,19 +39,16 @@ def follows(actions: Mapping[str, Any]) -> str:
     """Return what a delta-PSNR says, as far as its interval supports it.
 
     >>> follows({"value": 0.5, "lo": 0.2, "hi": 0.8})
-    'It follows the actions: 0.50 dB better under those that were done than under another player’s (0.20 to 0.80).'
+    'It follows the actions: delta-PSNR 0.50 dB (0.20 to 0.80).'
     >>> follows({"value": 0.5, "lo": None, "hi": None, "reason": "n = 2: no interval below n = 8"})
     'Delta-PSNR 0.50 dB; n = 2: no interval below n = 8.'
     """
-    value, lo, hi = actions["value"], actions["lo"], actions["hi"]
+    value, lo = actions["value"], actions["lo"]
     if lo is None:
         return f"Delta-PSNR {words.number(value, 2)} dB; {actions['reason']}."
     between = f"({words.interval(actions)})"
     if lo > 0:
-        return (
-            f"It follows the actions: {words.number(value, 2)} dB better under those that were done than under "
-            f"another player’s {between}."
-        )
+        return f"It follows the actions: delta-PSNR {words.number(value, 2)} dB {between}."
     return f"That it follows the actions is not shown: delta-PSNR {words.number(value, 2)} dB {between}."
 
 
@@ -94,8 +91,8 @@ def paces(own: Mapping[str, Any]) -> str:
     )
     return (
         f"Pace on this machine: {unit} takes {words.number(pace['p50_ms'])} ms (95 % within "
-        f"{words.number(pace['p95_ms'])} ms, {pace['n']} timed), {words.number(pace['frames_per_s'])} frames a "
-        f"second; {rates}."
+        f"{words.number(pace['p95_ms'])} ms, {pace['n']} timed), {words.number(pace['frames_per_s'])} frames "
+        f"a second; {rates}."
     )
 
 

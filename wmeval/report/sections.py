@@ -91,7 +91,11 @@ def contents(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the anchors and titles of the parts that the page has."""
     parts = [("profile", "Profile")]
     if own := results.get("own"):
-        parts = [("own", "On its own truth"), *([("drift", "Drift")] if own["drift"] else []), ("pace", "Pace")]
+        parts = [
+            ("own", "On its own truth"),
+            *([("drift", "Drift")] if own["drift"] else []),
+            ("pace", "Pace"),
+        ]
     for name, title in (
         ("implied", "Implied physics"),
         ("fidelity", "Fidelity"),

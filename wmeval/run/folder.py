@@ -204,7 +204,9 @@ class Run:
             told = loop.status(Plan.from_json(self.manifest), self.store)
             complete = told["complete"]
             state = "complete" if complete and scored else "unscored" if complete else "unfinished"
-            counts = {k: "{} of {}".format(*told[k]) for k in ("units", "samples")} | {"failed": told["failed"]}
+            counts = {k: "{} of {}".format(*told[k]) for k in ("units", "samples")} | {
+                "failed": told["failed"]
+            }
         return {
             "run": str(self.path),
             "model": request.model,

@@ -1,4 +1,4 @@
-"""A world of one square that is pushed left and right, recordings of it, and models that know its rule or not."""
+"""A world of one square that is pushed left and right, recordings of it, and a model that knows its rule."""
 
 import numpy as np
 import pytest
@@ -73,8 +73,8 @@ class Pusher:
         return told
 
     def rewards(self, batch):
-        return [(0.0 if self.deaf else (c.actions[:, 0] == 2) * 0.9, np.zeros(len(c.actions))) if not self.deaf
-                else (np.zeros(len(c.actions)), np.zeros(len(c.actions))) for c in batch]
+        sure = 0.0 if self.deaf else 0.9
+        return [((c.actions[:, 0] == 2) * sure, np.zeros(len(c.actions))) for c in batch]
 
 
 ADAPTER = Adapter(CARD, lambda w, d, o: Pusher(o), {"deaf": "", "fault": "", "marks": ""})
