@@ -14,6 +14,7 @@ from wmeval.report.sprite import data_uri
 Floats = NDArray[np.float64]
 FILM = (1, 2, 4, 8, 16, 32, 64)  # frames after the context that a page shows
 TICKS = (1, 16, 32, 48, 64)
+DRAWN = ("freeze", "vanish", "blur")
 
 
 def lead(results: Mapping[str, Any]) -> str:
@@ -128,13 +129,14 @@ def _film(rows: Sequence[tuple[str, Any]]) -> dict[str, Any] | None:
 
 def _figure(drift: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plot of one metric over the age of frames, with what knows nothing beside the model."""
-    lines = {"model": _floats(drift["curve"]), **{k: _floats(v) for k, v in drift["rows"].items()}}
+    # noise is so far off that it would press all other lines together; the table has it
+    idle = {k: _floats(v) for k, v in drift["rows"].items() if k in DRAWN}
+    lines = {"model": _floats(drift["curve"]), **idle}
     lo, hi = _floats(drift["lo"]), _floats(drift["hi"])
-    names = {"freeze": "freeze", "vanish": "vanish", "blur": "blur", "noise": "noise"}
     arrow = "higher is better" if drift["better"] == "higher" else "lower is better"
     unit = "" if drift["unit"] in ("1", "") else f"{drift['unit']}, "
     return {
-        "title": drift["metric"], "unit": f"{unit}{arrow}", "key": [n for n in names if n in lines],
+        "title": drift["metric"], "unit": f"{unit}{arrow}", "key": [*idle],
         **_plot(lines, lo, hi, f"{drift['metric']} over {len(drift['curve'])} predicted frames"),
         "n": max(drift["n"]), "level": False,
     }  # fmt: skip
@@ -180,10 +182,12 @@ def _plot(
 def _round(low: float, high: float) -> tuple[float, float]:
     """Return round limits around values.
 
-    >>> _round(11.2, 29.7)
-    (10.0, 30.0)
+    >>> _round(11.2, 29.7), _round(50.0, 50.0)
+    ((10.0, 30.0), (49.5, 50.5))
     """
-    span = max(high - low, 1e-6)
+    if high - low <= 1e-6 * max(1.0, abs(high)):
+        return low - 0.5, low + 0.5  # a level line stands in the middle
+    span = high - low
     step = 10.0 ** np.floor(np.log10(span))
     step = step / 2 if span / step < 3 else step
     foot, top = float(np.floor(low / step) * step), float(np.ceil(high / step) * step)
