@@ -29,6 +29,7 @@ LAYERS = [
         "own",
         "pack",
         "remote",
+        "roster",
         "run",
         "starter",
         "stress",

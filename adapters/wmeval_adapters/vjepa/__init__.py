@@ -120,6 +120,7 @@ def _given(weights: Path | None, card: Card, repository: str) -> Path:
     return weights
 
 
-VJEPA2 = Adapter(VJEPA2_CARD, load_vjepa2, VIDEO_OPTIONS)
-VJEPA2_AC = Adapter(VJEPA2_AC_CARD, load_vjepa2_ac, ROBOT_OPTIONS)
-IJEPA = Adapter(IJEPA_CARD, load_ijepa, DEVICE)
+NEEDS = "--weights FOLDER|hf:ORG/NAME (transformers layout)"
+VJEPA2 = Adapter(VJEPA2_CARD, load_vjepa2, VIDEO_OPTIONS, needs=NEEDS)
+VJEPA2_AC = Adapter(VJEPA2_AC_CARD, load_vjepa2_ac, ROBOT_OPTIONS, needs="--weights vjepa2-ac-vitg.pt")
+IJEPA = Adapter(IJEPA_CARD, load_ijepa, DEVICE, needs=NEEDS)

@@ -13,6 +13,7 @@ import pytest
 from wmeval.cli.main import COMMANDS, main
 
 BUDGET_S = 0.3
+CARDS_S = 0.6  # where the card of every model is read, which takes numpy
 HEAVY = ("numpy", "rich", "torch", "pybullet", "scipy", "pandas", "jinja2", "PIL")
 
 
@@ -24,10 +25,11 @@ def spent(*argv):
 
 @pytest.mark.parametrize("argv", [["--help"], ["list"], ["list", "models"], ["run", "--help"]])
 def test_it_starts_within_the_budget(argv):
+    budget = CARDS_S if "models" in argv else BUDGET_S
     pairs = [(spent("-c", "pass"), spent("-m", "wmeval.cli.main", *argv)) for _ in range(5)]
     # a bare start takes 20 ms on an idle machine; where it takes more, everything else does too
     slower = max(1.0, statistics.median(bare for bare, _ in pairs) / 0.02)
-    assert statistics.median(whole for _, whole in pairs) < BUDGET_S * slower
+    assert statistics.median(whole for _, whole in pairs) < budget * slower
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["list"], ["list", "probes", "--json"], ["run", "--help"]])
