@@ -42,7 +42,10 @@ def test_genie_goes_on_from_recordings_of_scene_actions(followed):
     assert (results["failed"], own["truth"]["episodes"], own["truth"]["space"]) == (0, 8, "scene")
     assert own["actions"]["n"] == 8
     assert own["drift"][0]["n"][0] == 8
-    assert own["drift"][0]["lo"][0] is not None
+    first = own["drift"][0]["at"][0]
+    assert first["lo"] is not None
+    assert first["value"] > first["rows"]["freeze"] + 1  # dB; it was trained on such scenes
+    assert own["surprise"]["value"] > 0.5
     assert own["reward"]["reason"] == "the model predicts no rewards"
     assert 'id="own"' in (followed / "genie-own" / "report.html").read_text()
 
