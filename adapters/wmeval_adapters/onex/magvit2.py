@@ -62,7 +62,7 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x (B, C, 2H, 2W) of (B, C, H, W)."""
-        told = self.conv1(x).unflatten(1, (2, 2, -1))
+        told: Tensor = torch.unflatten(self.conv1(x), 1, (2, 2, -1))
         # (B, row, column, C, H, W): pixel_shuffle would take the channel first.
         return told.permute(0, 3, 4, 1, 5, 2).flatten(4).flatten(2, 3)
 
@@ -150,12 +150,13 @@ class Magvit2(nn.Module):
         """Return tokens (B, h * w), rows first, of pictures (B, 3, H, W) in [-1, 1]."""
         bits = (self.encoder(pictures) > 0).long().flatten(2)
         powers = 2 ** torch.arange(self.shape.bits, device=bits.device)
-        return (bits * powers[:, None]).sum(1)
+        told: Tensor = (bits * powers[:, None]).sum(1)
+        return told
 
     def pictures(self, tokens: Tensor) -> Tensor:
         """Return pictures (B, 3, H, W) of tokens (B, S), S a square."""
         side = round(tokens.shape[1] ** 0.5)
         powers = 2 ** torch.arange(self.shape.bits, device=tokens.device)
         signs = (tokens[:, None] // powers[:, None] % 2 * 2 - 1).float()
-        told: Tensor = self.decoder(signs.unflatten(2, (side, side)))
+        told: Tensor = self.decoder(torch.unflatten(signs, 2, (side, side)))
         return told

@@ -136,13 +136,14 @@ class OneXGenieModel:
         flat = torch.from_numpy(np.stack(videos)).flatten(0, 1).movedim(-1, 1)
         told = [
             self.parts.tokenizer.tokens(part.to(self.device).float().div(127.5).sub(1))
-            for part in flat.split(FOLD)
+            for part in torch.split(flat, FOLD)
         ]
-        return torch.cat(told).unflatten(0, (len(videos), -1))
+        return torch.unflatten(torch.cat(told), 0, (len(videos), -1))
 
     def _pictures(self, tokens: Tensor) -> Frames:
         """Return frames (B, T, H, W, 3) of tokens (B, T, S)."""
-        made = [self.parts.tokenizer.pictures(part) for part in tokens.flatten(0, 1).split(FOLD)]
+        made = [self.parts.tokenizer.pictures(part) for part in torch.split(tokens.flatten(0, 1), FOLD)]
         bytes_ = ((torch.cat(made) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        told: Frames = bytes_.movedim(1, -1).unflatten(0, tokens.shape[:2]).contiguous().cpu().numpy()
+        videos = torch.unflatten(bytes_.movedim(1, -1), 0, tokens.shape[:2])
+        told: Frames = videos.contiguous().cpu().numpy()
         return told

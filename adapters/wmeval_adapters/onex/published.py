@@ -12,6 +12,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -39,7 +40,8 @@ class Published:
     @property
     def size(self) -> int:
         """Pixels along a side of a frame."""
-        return round(self.model.config.S**0.5) * self.tokenizer.shape.scale
+        side: int = round(self.model.config.S**0.5)
+        return side * self.tokenizer.shape.scale
 
     @property
     def parameters(self) -> int:
@@ -56,6 +58,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file, by name; of a dictionary with `state_dict`, those in it."""
     if path.stat().st_size > MAX_BYTES:
         raise UsageError(f"{path} is {path.stat().st_size >> 30} GiB; 1X's checkpoints are below 8 GiB")
+    told: Any
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -111,7 +114,7 @@ def shape_of(tensors: Mapping[str, Tensor]) -> Shape:
     Raises:
         KeyError: they are not those of one.
     """
-    channels = []
+    channels: list[int] = []
     while (name := f"encoder.down.{len(channels)}.block.0.conv1.weight") in tensors:
         channels.append(int(tensors[name].shape[0]))
     blocks = 0

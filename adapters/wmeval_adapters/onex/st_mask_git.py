@@ -37,7 +37,8 @@ class Config:
     @property
     def vocabulary(self) -> int:
         """Size of one of the factored vocabularies."""
-        return round(self.image_vocab_size ** (1 / self.num_factored_vocabs))
+        size: int = round(self.image_vocab_size ** (1 / self.num_factored_vocabs))
+        return size
 
 
 def factored(tokens: Tensor, config: Config) -> Tensor:
@@ -179,7 +180,7 @@ class STMaskGIT(nn.Module):
         for block in self.decoder.layers:
             x = block(x, allowed.to(where.device))
         told: Tensor = self.out_x_proj(x / self.narrowed)
-        return told.unflatten(-1, (self.config.num_factored_vocabs, self.config.vocabulary))
+        return torch.unflatten(told, -1, (self.config.num_factored_vocabs, self.config.vocabulary))
 
 
 def _causal(count: int) -> Tensor:

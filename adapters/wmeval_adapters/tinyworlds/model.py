@@ -118,7 +118,7 @@ class TinyworldsModel:
         begun = time.perf_counter()
         frames = self._frames([c.frames for c in batch])
         tokenizer = self.parts.tokenizer
-        told = [tokenizer.frames(tokenizer.tokens(part)) for part in frames.split(self.window + 1, 1)]
+        told = [tokenizer.frames(tokenizer.tokens(part)) for part in torch.split(frames, self.window + 1, 1)]
         seconds = (time.perf_counter() - begun) / len(batch)
         return [Prediction(frames=f, seconds=seconds) for f in _pictures(torch.cat(told, 1))]
 
@@ -147,7 +147,7 @@ class TinyworldsModel:
         masked[:, -1] = True
         values = self.parts.tokenizer.quantizer.values(tokens)
         logits = self.parts.dynamics(values, masked, self.parts.actions.quantizer.values(codes))[:, -1]
-        chosen = logits.log_softmax(-1).gather(-1, tokens[:, -1, :, None])
+        chosen: Tensor = logits.log_softmax(-1).gather(-1, tokens[:, -1, :, None])
         return chosen.sum((1, 2))
 
     def _inferred(self, frames: Tensor) -> Tensor:

@@ -32,7 +32,8 @@ class Quantizer(nn.Module):
     def values(self, indices: Tensor) -> Tensor:
         """Return the values (..., size) of codes (...)."""
         digits = indices[..., None] // self.basis % self.bins
-        return 2 * digits / (self.bins - 1) - 1
+        told: Tensor = 2 * digits / (self.bins - 1) - 1
+        return told
 
 
 class PatchEmbedding(nn.Module):
@@ -48,8 +49,8 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return frames (B, T, 3, H, W) as patches (B, T, P, width)."""
-        told = self.proj(F.pixel_unshuffle(frames.flatten(0, 1), self.patch))
-        return told.flatten(2).transpose(1, 2).unflatten(0, frames.shape[:2]) + self.where
+        told: Tensor = self.proj(F.pixel_unshuffle(frames.flatten(0, 1), self.patch))
+        return torch.unflatten(told.flatten(2).transpose(1, 2), 0, frames.shape[:2]) + self.where
 
 
 class FrameEncoder(nn.Module):
@@ -77,8 +78,8 @@ class FrameHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return frames (B, T, 3, H, W) of tokens (B, T, P, width)."""
-        grid = x.flatten(0, 1).transpose(1, 2).unflatten(2, (self.side, self.side))
-        return F.pixel_shuffle(self.to_pixels(grid), self.patch).unflatten(0, x.shape[:2])
+        grid = torch.unflatten(x.flatten(0, 1).transpose(1, 2), 2, (self.side, self.side))
+        return torch.unflatten(F.pixel_shuffle(self.to_pixels(grid), self.patch), 0, x.shape[:2])
 
 
 class FrameDecoder(nn.Module):
@@ -154,10 +155,10 @@ class ActionDecoder(nn.Module):
 
     def forward(self, frames: Tensor, actions: Tensor) -> Tensor:
         """Return the frames (B, T, 3, H, W) after those given, under actions (B, T, size)."""
-        told = self.frame_head(self.transformer(self.patch_embed(frames), actions))
+        told: Tensor = self.frame_head(self.transformer(self.patch_embed(frames), actions))
         side = self.layout.side
-        grid = told.flatten(0, 1).transpose(1, 2).unflatten(2, (side, side))
-        return F.pixel_shuffle(grid, self.layout.patch).unflatten(0, frames.shape[:2])
+        grid = torch.unflatten(told.flatten(0, 1).transpose(1, 2), 2, (side, side))
+        return torch.unflatten(F.pixel_shuffle(grid, self.layout.patch), 0, frames.shape[:2])
 
 
 class LatentActions(nn.Module):

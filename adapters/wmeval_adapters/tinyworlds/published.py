@@ -170,7 +170,7 @@ def layout_of(tensors: Tensors, transformer: str, config: Mapping[str, Any], pat
 
 def _patch(tensors: Tensors, name: str) -> int:
     pixels = int(tensors[name].shape[1])
-    side = round((pixels / 3) ** 0.5)
+    side: int = round((pixels / 3) ** 0.5)
     if pixels != 3 * side**2:
         raise ValueError(f"a patch of {pixels} numbers")
     return side
