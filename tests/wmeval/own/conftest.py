@@ -53,6 +53,8 @@ class Pusher:
             told.append(Prediction(frames=np.stack(frames)))
         if self.marks:
             (Path(self.marks) / f"asked-{time.time_ns()}").touch()
+            if self.fault == "interrupt" and len(list(Path(self.marks).iterdir())) == 2:
+                os.kill(os.getpid(), 2)
             if self.fault == "die" and len(list(Path(self.marks).iterdir())) == 2:
                 os._exit(9)
         return told
