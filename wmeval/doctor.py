@@ -94,12 +94,13 @@ def _entries() -> Iterator[Finding]:
 def _weights() -> Iterator[Finding]:
     """Yield a finding for each model and extractor: it is opened, which checks its weights."""
     from wmeval import registry
+    from wmeval.roster import needs
     from wmeval.run.code import file_digest
 
     for name in registry.entries("models"):
         adapter = registry.load_adapter(name)
-        if adapter.needs:
-            yield Finding(f"model {name}", f"is opened with {adapter.needs}")
+        if wanted := needs(name, adapter):
+            yield Finding(f"model {name}", f"is opened with {wanted}")
             continue
         shipped = adapter.shipped
         try:

@@ -43,10 +43,14 @@ def _row(row: dict[str, str], check: bool) -> dict[str, Any]:
 
 
 def needs(name: str, adapter: Adapter) -> str:
-    """Return what must be given or made before a model can be opened, or nothing."""
+    """Return what must be given or made before a model can be opened, or nothing.
+
+    Of a model whose weights are still to be shipped no size is known; where one is, missing weights are a
+    broken installation.
+    """
     if adapter.needs:
         return adapter.needs
-    if adapter.shipped is not None and not adapter.shipped.exists():
+    if adapter.shipped is not None and not adapter.shipped.exists() and adapter.card.parameters is None:
         made = f"or `wmeval train --model {name} --set data=FOLDER`" if adapter.train else ""
         return f"--weights PATH {made}".strip()
     return ""
