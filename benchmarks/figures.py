@@ -70,7 +70,7 @@ def matrix(
             out.append(
                 f'<rect x="{x + 1}" y="{y + 1}" width="{CELL - 2}" height="{CELL - 2}" rx="4" '
                 f'fill="{_colour(value)}"/><text text-anchor="middle" x="{x + CELL / 2}" y="{y + 21}" '
-                f'style="fill:{"#fff" if value < 0.35 else "#1f2328"};font-size:10px">{value:.2f}</text>'
+                f'style="fill:{"#fff" if value < 0.66 else "#1f2328"};font-size:10px">{value:.2f}</text>'
             )
             if column in own.get(name, ()):
                 side = CELL - 2

@@ -167,8 +167,9 @@ def test_observation_ends_at_the_cut_and_carries_no_truth():
     assert seen.actions[10, 0] == 3.0
     assert np.count_nonzero(seen.actions) == 1
     assert np.array_equal(seen.frames, whole.frames[:6])
-    fields = {"frames", "fps", "actions", "horizon", "caption", "intrinsics"}
+    fields = {"frames", "fps", "actions", "horizon", "caption", "intrinsics", "native"}
     assert set(vars(seen)) == fields
+    assert not seen.native
 
 
 def test_resume_keeps_the_past_and_goes_on_lawfully():
