@@ -18,6 +18,7 @@ from wmeval_adapters.jepa.eye import MIRROR, PLACE, SIDE, THERE, pictures, sight
 from wmeval_adapters.jepa.features import Masked, blocks, spread_loss  # noqa: E402
 from wmeval_adapters.jepa.learning import unrolled  # noqa: E402
 from wmeval_adapters.jepa.model import JepaModel  # noqa: E402
+from wmeval_adapters.learn.shipped import digest  # noqa: E402
 
 TINY = net.Config(features=4, channels=4, hidden=16, scene=4)
 
@@ -270,9 +271,8 @@ def test_shipping_writes_a_card_that_names_the_file(plan, tmp_path, monkeypatch,
     recipe.run(plan, tmp_path / "run")
     weights = tmp_path / "package" / "jepa-small.safetensors"
     monkeypatch.setattr(ship, "WEIGHTS", weights)
-    monkeypatch.setattr(ship, "CARD", weights.with_name("card.json"))
     card = ship.ship(tmp_path / "run", disc_folder, "a note")
-    assert card["sha256"] == ship.digest(weights)
+    assert card["sha256"] == digest(weights)
     assert card["notes"][-1] == "a note"
     assert set(card["curves"]) == set(card["seconds"]) == {"features", "predictor"}
     assert json.loads(weights.with_name("card.json").read_text()) == card

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wmeval.errors import UsageError
 from wmeval.model import Card, Clip, Floats, Frames, Observation, Prediction
+from wmeval_adapters.batch import stacked
 from wmeval_adapters.diamond.edm import schedule
 from wmeval_adapters.diamond.net import Small
 from wmeval_adapters.diamond.rollout import follow, given_after, judged, predicted
@@ -107,15 +108,4 @@ class DiamondModel:
 
     def _frames(self, videos: Sequence[Frames]) -> Tensor:
         view = self._card.view
-        wanted = (view.height, view.width, 3)
-        for video in videos:
-            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[1:] != wanted:
-                raise UsageError(
-                    f"diamond was given {video.dtype} {video.shape}; expected uint8 (T, *{wanted})"
-                )
-            if len(video) != len(videos[0]):
-                raise UsageError(
-                    f"diamond was given videos of {len(video)} and {len(videos[0])} frames in one batch; "
-                    "expected one length"
-                )
-        return channels(np.stack(videos))
+        return channels(stacked("diamond", videos, view.height, view.width))

@@ -19,7 +19,8 @@ from wmeval_adapters.diamond.corpus import prepare
 from wmeval_adapters.diamond.learning import denoising_loss
 from wmeval_adapters.diamond.small import Config, SmallDenoiser
 from wmeval_adapters.learn.clips import open_clips
-from wmeval_adapters.learn.loop import Log, Stage, fit
+from wmeval_adapters.learn.loop import Log, Stage, alone, fit
+from wmeval_adapters.learn.options import data_folder
 from wmeval_adapters.learn.shipped import digest
 
 STAGE = Stage("denoiser", 16000, 8e-4, warm_up=200, ema=0.999)
@@ -46,11 +47,7 @@ def plan(options: Mapping[str, str]) -> Plan:
 
     Raises: UsageError naming the option that does not fit.
     """
-    for name in options:
-        if name not in OPTIONS:
-            raise UsageError(f"training diamond has no option {name!r}; it has {', '.join(OPTIONS)}")
-    if "data" not in options:
-        raise UsageError("training diamond needs a folder of clips: --set data=FOLDER (`wmeval data make`)")
+    data = data_folder("diamond", options, OPTIONS)
     try:
         seed, threads = int(options.get("seed", "0")), int(options.get("threads", "2"))
         steps, batch = int(options.get("steps", STAGE.steps)), int(options.get("batch", "16"))
@@ -61,7 +58,7 @@ def plan(options: Mapping[str, str]) -> Plan:
             f"given seed={seed}, threads={threads}, steps={steps}, batch={batch}; expected a seed from 0 on "
             "and the others from 1 on"
         )
-    return Plan(Path(options["data"]), seed, threads, batch, replace(STAGE, steps=steps), Config())
+    return Plan(data, seed, threads, batch, replace(STAGE, steps=steps), Config())
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
@@ -73,17 +70,12 @@ def run(given: Plan, out: Path) -> Path:
     """Return the file of weights that a plan makes."""
     out.mkdir(parents=True, exist_ok=True)
     clips = open_clips(given.data)
-    before = torch.get_num_threads()
-    torch.set_num_threads(given.threads)
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(given.seed)
-            model = SmallDenoiser(given.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            corpus = prepare(clips, out)
-            loss = denoising_loss(corpus, model, given.seed, given.stage.steps, batch=given.batch)
-            fit(given.stage, model, loss, out, Log(out / "log.jsonl"))
-    finally:
-        torch.set_num_threads(before)
+    with alone(given.threads):
+        torch.manual_seed(given.seed)
+        model = SmallDenoiser(given.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        corpus = prepare(clips, out)
+        loss = denoising_loss(corpus, model, given.seed, given.stage.steps, batch=given.batch)
+        fit(given.stage, model, loss, out, Log(out / "log.jsonl"))
     made = {
         "version": "0.1", "seed": given.seed, "steps": {given.stage.name: given.stage.steps},
         "batch": given.batch, "clips": clips.trained,

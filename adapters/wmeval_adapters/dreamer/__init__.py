@@ -16,7 +16,6 @@ from wmeval.model import ActionSpace, Adapter, Capability, Card, WorldModel
 from wmeval_adapters.learn.shipped import card_beside, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "dreamer-small.safetensors"
-CARD = WEIGHTS.with_name("card.json")
 PICTURES: frozenset[Capability] = frozenset(
     {"generates", "steps", "scores", "encodes", "imagines", "reconstructs"}
 )

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wmeval.errors import UsageError
 from wmeval.model import Card, Clip, Floats, Frames, Observation, Prediction
+from wmeval_adapters.batch import stacked
 from wmeval_adapters.dreamer import rollout
 from wmeval_adapters.dreamer.net import Dreamer
 from wmeval_adapters.dreamer.slots import Slots
@@ -120,18 +120,7 @@ class DreamerModel:
 
     def _frames(self, videos: Sequence[Frames]) -> Tensor:
         view = self._card.view
-        wanted = (view.height, view.width, 3)
-        for video in videos:
-            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[1:] != wanted:
-                raise UsageError(
-                    f"dreamer was given {video.dtype} {video.shape}; expected uint8 (T, *{wanted})"
-                )
-            if len(video) != len(videos[0]):
-                raise UsageError(
-                    f"dreamer was given videos of {len(video)} and {len(videos[0])} frames in one batch; "
-                    "expected one length"
-                )
-        return channels(np.stack(videos))
+        return channels(stacked("dreamer", videos, view.height, view.width))
 
 
 def _led(actions: NDArray[np.float64]) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from wmeval.errors import UsageError
 from wmeval.model import Card, Clip, Floats, Frames, Observation, Prediction
+from wmeval_adapters.batch import stacked
 from wmeval_adapters.dreamer.published import State, WorldModel, chosen
 
 
@@ -144,17 +145,7 @@ class OriginalModel:
 
     def _images(self, videos: Sequence[Frames]) -> Tensor:
         size = self.net.config.size
-        for video in videos:
-            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[1:] != (size, size, 3):
-                raise UsageError(
-                    f"dreamer was given {video.dtype} {video.shape}; expected uint8 (T, {size}, {size}, 3)"
-                )
-            if len(video) != len(videos[0]):
-                raise UsageError(
-                    f"dreamer was given videos of {len(video)} and {len(videos[0])} frames in one batch; "
-                    "expected one length"
-                )
-        return torch.from_numpy(np.stack(videos)).float() / 255
+        return torch.from_numpy(stacked("dreamer", videos, size, size)).float() / 255
 
 
 def _pictures(images: Tensor) -> Any:

@@ -21,7 +21,8 @@ from wmeval_adapters.dreamer.net import Dreamer
 from wmeval_adapters.dreamer.seeing import picture_loss
 from wmeval_adapters.dreamer.slots import RssmConfig
 from wmeval_adapters.learn.clips import Clips, open_clips
-from wmeval_adapters.learn.loop import Log, Stage, fit
+from wmeval_adapters.learn.loop import Log, Stage, alone, fit
+from wmeval_adapters.learn.options import data_folder
 from wmeval_adapters.learn.shipped import digest
 
 STAGES = (Stage("picture", 2500, 3e-3, ema=0.99), Stage("dynamics", 8000, 2e-3, ema=0.995))
@@ -51,11 +52,7 @@ def plan(options: Mapping[str, str]) -> Plan:
 
     Raises: UsageError naming the option that does not fit.
     """
-    for name in options:
-        if name not in OPTIONS:
-            raise UsageError(f"training dreamer has no option {name!r}; it has {', '.join(OPTIONS)}")
-    if "data" not in options:
-        raise UsageError("training dreamer needs a folder of clips: --set data=FOLDER (`wmeval data make`)")
+    data = data_folder("dreamer", options, OPTIONS)
     try:
         seed, threads, batch = (
             int(options.get(k, d)) for k, d in (("seed", "0"), ("threads", "2"), ("batch", str(BATCH)))
@@ -70,7 +67,7 @@ def plan(options: Mapping[str, str]) -> Plan:
             f"stage of {', '.join(s.name for s in STAGES)}, and numbers above 0"
         )
     scaled = tuple(replace(s, steps=max(4, round(s.steps * minutes / MINUTES))) for s in STAGES)
-    return Plan(Path(options["data"]), seed, threads, scaled, net.SMALL, until, batch)
+    return Plan(data, seed, threads, scaled, net.SMALL, until, batch)
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
@@ -83,13 +80,8 @@ def run(given: Plan, out: Path) -> Path | None:
     out.mkdir(parents=True, exist_ok=True)
     clips = open_clips(given.data)
     log = Log(out / "log.jsonl")
-    before = torch.get_num_threads()
-    torch.set_num_threads(given.threads)
-    try:
-        with torch.random.fork_rng():
-            return _stages(given, out, clips, log)
-    finally:
-        torch.set_num_threads(before)
+    with alone(given.threads):
+        return _stages(given, out, clips, log)
 
 
 def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path | None:

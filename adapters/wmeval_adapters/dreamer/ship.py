@@ -6,18 +6,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wmeval_adapters.dreamer import ADAPTER, CARD, WEIGHTS, net
+from wmeval_adapters.dreamer import ADAPTER, WEIGHTS, net
 from wmeval_adapters.dreamer.model import DreamerModel
 from wmeval_adapters.genie.evaluate import HORIZONS, report
 from wmeval_adapters.learn.clips import Clips, open_clips
 from wmeval_adapters.learn.curves import curves
-from wmeval_adapters.learn.shipped import digest
+from wmeval_adapters.learn.shipped import put
 
 CONTEXTS = (4, 8, 16)  # frames shown of held-out clips
 
@@ -59,17 +58,13 @@ def ship(run: Path, data: Path, note: str = "") -> dict[str, Any]:
     parameters = sum(p.numel() for p in model.parameters())
     told = notes(made, {**found["context 8"], "parameters": parameters})
     card: dict[str, Any] = {
-        "version": made["version"], "parameters": parameters, "sha256": digest(source),
-        "bytes": source.stat().st_size, "seed": made["seed"], "steps": made["steps"],
+        "version": made["version"], "parameters": parameters, "seed": made["seed"], "steps": made["steps"],
         "batch": made["batch"], "seconds": seconds,
         "data": {"split": "train@0.1", "clips": len(clips.frames), "digest": data_digest(data)},
         "command": made["command"], "config": asdict(model.rssm.config),
         "held out": found, "notes": [*told, note] if note else told, "curves": curve,
     }  # fmt: skip
-    WEIGHTS.parent.mkdir(exist_ok=True)
-    shutil.copyfile(source, WEIGHTS)
-    CARD.write_text(json.dumps(card, indent=1) + "\n")
-    return card
+    return put(source, WEIGHTS, card)
 
 
 if __name__ == "__main__":

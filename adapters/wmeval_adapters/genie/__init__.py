@@ -15,7 +15,6 @@ from wmeval.model import ActionSpace, Adapter, Card, WorldModel
 from wmeval_adapters.learn.shipped import card_beside, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "genie-small.safetensors"
-CARD = WEIGHTS.with_name("card.json")
 
 
 def _card() -> Card:

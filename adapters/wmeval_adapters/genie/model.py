@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wmeval.errors import UsageError
 from wmeval.model import Card, Clip, Floats, Frames, Observation, Prediction
+from wmeval_adapters.batch import stacked
 from wmeval_adapters.genie import rollout
 from wmeval_adapters.genie.actions import action_of
 from wmeval_adapters.genie.background import running
@@ -110,18 +110,7 @@ class GenieModel:
 
     def _frames(self, videos: Sequence[Frames]) -> Tensor:
         view = self._card.view
-        wanted = (view.height, view.width, 3)
-        for video in videos:
-            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[1:] != wanted:
-                raise UsageError(
-                    f"genie was given {video.dtype} {video.shape}; expected uint8 (T, *{wanted})"
-                )
-            if len(video) != len(videos[0]):
-                raise UsageError(
-                    f"genie was given videos of {len(video)} and {len(videos[0])} frames in one batch; "
-                    "expected one length"
-                )
-        return channels(np.stack(videos))
+        return channels(stacked("genie", videos, view.height, view.width))
 
     def _actions(self, actions: NDArray[np.float64]) -> Tensor:
         """Return latent actions (B, T, 2), entry t led to frame t, of scene actions (B, T - 1, 12)."""

@@ -30,7 +30,8 @@ from wmeval_adapters.genie.stages import (
     write_tokens,
 )
 from wmeval_adapters.learn.clips import Clips, open_clips
-from wmeval_adapters.learn.loop import Log, Stage, fit
+from wmeval_adapters.learn.loop import Log, Stage, alone, fit
+from wmeval_adapters.learn.options import data_folder
 from wmeval_adapters.learn.shipped import digest
 
 STAGES = (
@@ -64,11 +65,7 @@ def plan(options: Mapping[str, str]) -> Plan:
 
     Raises: UsageError naming the option that does not fit.
     """
-    for name in options:
-        if name not in OPTIONS:
-            raise UsageError(f"training genie has no option {name!r}; it has {', '.join(OPTIONS)}")
-    if "data" not in options:
-        raise UsageError("training genie needs a folder of clips: --set data=FOLDER (`wmeval data make`)")
+    data = data_folder("genie", options, OPTIONS)
     try:
         seed, threads = int(options.get("seed", "0")), int(options.get("threads", "2"))
         minutes = float(options.get("minutes", MINUTES))
@@ -81,7 +78,7 @@ def plan(options: Mapping[str, str]) -> Plan:
             f"{', '.join(s.name for s in STAGES)}, and numbers above 0"
         )
     scaled = tuple(replace(s, steps=max(4, round(s.steps * minutes / MINUTES))) for s in STAGES)
-    return Plan(Path(options["data"]), seed, threads, scaled, net.SMALL, until)
+    return Plan(data, seed, threads, scaled, net.SMALL, until)
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
@@ -94,13 +91,8 @@ def run(given: Plan, out: Path) -> Path | None:
     out.mkdir(parents=True, exist_ok=True)
     clips = open_clips(given.data)
     log = Log(out / "log.jsonl")
-    before = torch.get_num_threads()
-    torch.set_num_threads(given.threads)
-    try:
-        with torch.random.fork_rng():
-            return _stages(given, out, clips, log)
-    finally:
-        torch.set_num_threads(before)
+    with alone(given.threads):
+        return _stages(given, out, clips, log)
 
 
 def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path | None:

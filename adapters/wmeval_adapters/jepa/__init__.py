@@ -16,7 +16,6 @@ from wmeval.model import ActionSpace, Adapter, Card, WorldModel
 from wmeval_adapters.learn.shipped import card_beside, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "jepa-small.safetensors"
-CARD = WEIGHTS.with_name("card.json")
 NOTES = (
     "jepa-small, trained here on PyBullet clips of train@0.1 (iid); it is neither I-JEPA nor V-JEPA",
     "written, not learnt: six opponent colours, and of each the moments that say where it is",

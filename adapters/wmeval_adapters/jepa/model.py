@@ -12,6 +12,7 @@ from torch import Tensor
 
 from wmeval.errors import UsageError
 from wmeval.model import ACTION_DIM, Card, Clip, Floats, Frames, Observation, Prediction
+from wmeval_adapters.batch import stacked
 from wmeval_adapters.genie.background import running
 from wmeval_adapters.jepa import rollout
 from wmeval_adapters.jepa.corpus import grey
@@ -68,14 +69,10 @@ class JepaModel:
         return self.net.encode(torch.from_numpy(seen.places), pictures(seen.glimpses))
 
     def _seen(self, videos: Sequence[Frames]) -> Seen:
-        for video in videos:
-            if len(self._checked(video)) != len(videos[0]):
-                raise UsageError(
-                    f"jepa was given videos of {len(video)} and {len(videos[0])} frames in one batch; "
-                    "expected one length"
-                )
+        view = self.card.view
+        whole = stacked("jepa", [self._checked(v) for v in videos], view.height, view.width)
         latents = torch.stack([self._latents(v) for v in videos])
-        behind = grey(running(channels(np.stack(videos))).numpy())
+        behind = grey(running(channels(whole)).numpy())
         maps = []
         for each in behind:
             # What stands still mostly does: a map is made for each different background only.

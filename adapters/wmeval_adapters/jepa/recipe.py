@@ -24,7 +24,8 @@ from wmeval_adapters.jepa.features import Masked
 from wmeval_adapters.jepa.learning import features_loss, predictor_loss
 from wmeval_adapters.jepa.net import Config, Jepa
 from wmeval_adapters.learn.clips import Clips, open_clips
-from wmeval_adapters.learn.loop import Log, Stage, fit
+from wmeval_adapters.learn.loop import Log, Stage, alone, fit
+from wmeval_adapters.learn.options import data_folder
 from wmeval_adapters.learn.shipped import digest
 
 STAGES = (Stage("features", 2500, 1.5e-3), Stage("predictor", 12000, 1e-3, ema=0.995))
@@ -54,11 +55,7 @@ def plan(options: Mapping[str, str]) -> Plan:
 
     Raises: UsageError naming the option that does not fit.
     """
-    for name in options:
-        if name not in OPTIONS:
-            raise UsageError(f"training jepa has no option {name!r}; it has {', '.join(OPTIONS)}")
-    if "data" not in options:
-        raise UsageError("training jepa needs a folder of clips: --set data=FOLDER (`wmeval data make`)")
+    data = data_folder("jepa", options, OPTIONS)
     try:
         seed, threads = int(options.get("seed", "0")), int(options.get("threads", "2"))
         minutes = float(options.get("minutes", MINUTES))
@@ -71,7 +68,7 @@ def plan(options: Mapping[str, str]) -> Plan:
             f"least {FEWEST} clips"
         )
     scaled = tuple(replace(s, steps=max(4, round(s.steps * minutes / MINUTES))) for s in STAGES)
-    return Plan(Path(options["data"]), seed, threads, scaled, net.SMALL, clips)
+    return Plan(data, seed, threads, scaled, net.SMALL, clips)
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
@@ -87,13 +84,8 @@ def run(given: Plan, out: Path) -> Path:
         clips = clips.part(0, given.clips)
     _same(out, given, len(clips.frames))
     log = Log(out / "log.jsonl")
-    before = torch.get_num_threads()
-    torch.set_num_threads(given.threads)
-    try:
-        with torch.random.fork_rng():
-            return _stages(given, out, clips, log)
-    finally:
-        torch.set_num_threads(before)
+    with alone(given.threads):
+        return _stages(given, out, clips, log)
 
 
 def _same(out: Path, given: Plan, count: int) -> None:

@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from wmeval_adapters.jepa import CARD, NOTES, WEIGHTS, net
+from wmeval_adapters.jepa import NOTES, WEIGHTS, net
 from wmeval_adapters.jepa.evaluate import HORIZONS
 from wmeval_adapters.learn.clips import open_clips
 from wmeval_adapters.learn.curves import curves
-from wmeval_adapters.learn.shipped import digest
+from wmeval_adapters.learn.shipped import put
 
 
 def notes(found: dict[str, Any]) -> list[str]:
@@ -42,7 +41,7 @@ def ship(run: Path, data: Path, note: str = "") -> dict[str, Any]:
     told = notes(made["held out"])
     card: dict[str, Any] = {
         "version": made["version"], "parameters": sum(p.numel() for p in model.parameters()),
-        "sha256": digest(source), "bytes": source.stat().st_size, "seed": made["seed"],
+        "seed": made["seed"],
         "steps": made["steps"], "seconds": seconds,
         "data": {
             "split": "train@0.1", "clips": len(open_clips(data).frames), "digest": data_digest(data),
@@ -51,10 +50,7 @@ def ship(run: Path, data: Path, note: str = "") -> dict[str, Any]:
         "command": made["command"], "config": made["config"], "held out": made["held out"],
         "notes": [*told, note] if note else told, "curves": curve,
     }  # fmt: skip
-    WEIGHTS.parent.mkdir(exist_ok=True)
-    shutil.copyfile(source, WEIGHTS)
-    CARD.write_text(json.dumps(card, indent=1) + "\n")
-    return card
+    return put(source, WEIGHTS, card)
 
 
 if __name__ == "__main__":

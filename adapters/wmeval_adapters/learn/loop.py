@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,18 @@ class Log:
         short = {k: round(v, 5) if isinstance(v, float) else v for k, v in line.items()}
         with self.path.open("a") as file:
             file.write(json.dumps(short) + "\n")
+
+
+@contextmanager
+def alone(threads: int) -> Iterator[None]:
+    """Train on so many threads, from random numbers that nobody else draws; afterwards all is as it was."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def done(out: Path, stage: str) -> dict[str, Any] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,18 @@ def card_beside(weights: Path) -> dict[str, Any]:
     path = weights.with_name("card.json")
     made: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return made
+
+
+def put(source: Path, weights: Path, card: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy trained weights into the package, write their card beside them, and return it.
+
+    The card begins with what the file tells of itself: its digest and its size.
+    """
+    told = {"sha256": digest(source), "bytes": source.stat().st_size, **card}
+    weights.parent.mkdir(exist_ok=True)
+    shutil.copyfile(source, weights)
+    weights.with_name("card.json").write_text(json.dumps(told, indent=1) + "\n")
+    return told
 
 
 def digest(path: Path) -> str:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wmeval.errors import UsageError
 from wmeval.model import Card, Clip, Frames, Observation, Prediction
+from wmeval_adapters.batch import stacked
 from wmeval_adapters.onex.published import Published
 from wmeval_adapters.onex.st_mask_git import factored, joined
 
@@ -123,17 +123,7 @@ class OneXGenieModel:
     def _tokens(self, videos: Sequence[Frames]) -> Tensor:
         """Return tokens (B, T, S) of videos."""
         size = self.parts.size
-        for video in videos:
-            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[1:] != (size, size, 3):
-                raise UsageError(
-                    f"1x-genie was given {video.dtype} {video.shape}; it sees uint8 (T, {size}, {size}, 3)"
-                )
-            if len(video) != len(videos[0]):
-                raise UsageError(
-                    f"1x-genie was given videos of {len(video)} and {len(videos[0])} frames in one batch; "
-                    "expected one length"
-                )
-        flat = torch.from_numpy(np.stack(videos)).flatten(0, 1).movedim(-1, 1)
+        flat = torch.from_numpy(stacked("1x-genie", videos, size, size)).flatten(0, 1).movedim(-1, 1)
         told = [
             self.parts.tokenizer.tokens(part.to(self.device).float().div(127.5).sub(1))
             for part in torch.split(flat, FOLD)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from wmeval.errors import UsageError
 from wmeval.model import Card, Clip, Floats, Frames, Observation, Prediction
+from wmeval_adapters.batch import stacked
 from wmeval_adapters.tinyworlds.published import Published
 from wmeval_adapters.tinyworlds.sampling import next_tokens
 
@@ -160,18 +161,8 @@ class TinyworldsModel:
 
     def _frames(self, videos: Sequence[Frames]) -> Tensor:
         view = self._card.view
-        wanted = (view.height, view.width, 3)
-        for video in videos:
-            if video.dtype != np.uint8 or video.ndim != 4 or video.shape[1:] != wanted:
-                raise UsageError(
-                    f"tinyworlds was given {video.dtype} {video.shape}; it sees uint8 (T, *{wanted})"
-                )
-            if len(video) != len(videos[0]):
-                raise UsageError(
-                    f"tinyworlds was given videos of {len(video)} and {len(videos[0])} frames in one batch; "
-                    "expected one length"
-                )
-        return torch.from_numpy(np.stack(videos)).movedim(-1, 2).float().div(127.5).sub(1)
+        whole = stacked("tinyworlds", videos, view.height, view.width)
+        return torch.from_numpy(whole).movedim(-1, 2).float().div(127.5).sub(1)
 
     def _codes(self, given: Sequence[Floats]) -> Tensor:
         told, many = np.stack(given), self.parts.actions.quantizer.codes
