@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wmeval.probe import Probe
     from wmeval.references import Reference
     from wmeval.suite import Split, Suite
+    from wmeval.task import Task
 
 # reserved: `--model` means these before any adapter, and adapters may not take them
 REFERENCE_NAMES = ("oracle", "freeze", "vanish", "blur", "linear", "noise")
@@ -160,9 +161,12 @@ def load_metric(name: str) -> Metric | SetMetric:
     return _load("metrics", name, Metric, SetMetric)  # type: ignore[no-any-return]
 
 
-def load_task(name: str) -> Any:
-    """Return what is registered as a task; there is no contract for tasks yet, and no command runs one."""
-    return _load("tasks", name)
+def load_task(name: str | Path) -> Task:
+    """Return a planning task by its registered name or from a file; see `load_probe`."""
+    from wmeval.task import Task
+
+    task: Task = _load("tasks", str(name), Task)
+    return task
 
 
 def load_features(name: str) -> Extractor:

@@ -239,6 +239,23 @@ class Client:
         """Advance by one physics step."""
         pb.stepSimulation(physicsClientId=self.id)
 
+    def save(self) -> int:
+        """Keep the whole state of the engine and return its number; every one kept costs memory."""
+        number: int = pb.saveState(physicsClientId=self.id)
+        return number
+
+    def restore(self, number: int) -> None:
+        """Go back to a kept state, bit for bit as long as no body was added or removed since."""
+        pb.restoreState(stateId=number, physicsClientId=self.id)
+
+    def drop(self, number: int) -> None:
+        """Forget a kept state."""
+        pb.removeState(number, physicsClientId=self.id)
+
+    def close(self) -> None:
+        """Shut the server down; the client is of no use afterwards."""
+        pb.disconnect(physicsClientId=self.id)
+
     def contacts(self) -> tuple[Any, ...]:
         """Return PyBullet's contact points of the last step."""
         return pb.getContactPoints(physicsClientId=self.id) or ()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wmeval.scene import Body, Scene
 from wmeval.truth import Contacts, Look, Truth
-from wmeval.world.bullet import CLOCK_HZ, PROFILES, inertia_about_y, physics_client
+from wmeval.world.bullet import CLOCK_HZ, PROFILES, Client, inertia_about_y, physics_client
 
 Floats = NDArray[np.float64]
 Vectors = Mapping[str, Sequence[float]]
@@ -29,15 +29,8 @@ def simulate(scene: Scene, *, futures: int = 0, poses_only: bool = False) -> Tru
     Raises:
         ValueError: a body with a path collides, or the rest profile is asked to bounce something.
     """
-    _refuse(scene)
-    n = len(scene.moving)
-    start = _State(
-        np.array([b.position for b in scene.moving]).reshape(n, 3),
-        np.array([b.orientation for b in scene.moving]).reshape(n, 4),
-        np.array([b.velocity for b in scene.moving]).reshape(n, 3) + _half_kick(scene),
-        np.array([b.spin for b in scene.moving]).reshape(n, 3),
-    )
-    truth = _run(scene, start, first_tick=0, absent=frozenset(), poses_only=poses_only)
+    refuse(scene)
+    truth = _run(scene, first(scene), first_tick=0, absent=frozenset(), poses_only=poses_only)
     if futures:
         from wmeval.world.futures import make_futures
 
@@ -76,7 +69,7 @@ def resume(
         raise ValueError("`laws` must have the bodies of the scene, by name and in its order")
     tick = round(at_s * CLOCK_HZ)
     kick = _half_kick(rules if gravity is None else replace(rules, gravity=gravity))
-    state = _State(
+    state = State(
         truth.position[tick].copy(), truth.orientation[tick].copy(), truth.velocity[tick].copy(),
         truth.spin[tick].copy(),
     )  # fmt: skip
@@ -142,11 +135,43 @@ def repaint(truth: Truth, at_s: float, body: Body) -> Truth:
 
 
 @dataclass(frozen=True)
-class _State:
+class State:
+    """Where the moving bodies are, in slot order, and how fast: the engine's own velocities."""
+
     position: Floats  # (N, 3)
     orientation: Floats  # (N, 4)
     velocity: Floats  # (N, 3), half a step behind
     spin: Floats  # (N, 3)
+
+
+def first(scene: Scene) -> State:
+    """Return the state in which a scene starts."""
+    n = len(scene.moving)
+    return State(
+        np.array([b.position for b in scene.moving]).reshape(n, 3),
+        np.array([b.orientation for b in scene.moving]).reshape(n, 4),
+        np.array([b.velocity for b in scene.moving]).reshape(n, 3) + _half_kick(scene),
+        np.array([b.spin for b in scene.moving]).reshape(n, 3),
+    )
+
+
+def place(
+    client: Client, scene: Scene, start: State, absent: frozenset[int] = frozenset()
+) -> tuple[list[int], list[int]]:
+    """Put a scene into a physics server; return the ids of its bodies (-1: only seen) and of those that move.
+
+    Creation order pins pair order, so an absent body is created first and then taken away.
+    """
+    client.reset(scene.profile, scene.gravity)
+    ids = [client.add(b, scene.profile) if b.collides else -1 for b in scene.bodies]
+    moving = [ids[scene.bodies.index(b)] for b in scene.moving]
+    for i, uid in enumerate(moving):
+        if i in absent:
+            client.remove(uid)
+            continue
+        client.put(uid, start.position[i], start.orientation[i])
+        client.launch(uid, start.velocity[i], start.spin[i])
+    return ids, moving
 
 
 def _slot(scene: Scene, name: str) -> int:
@@ -155,7 +180,12 @@ def _slot(scene: Scene, name: str) -> int:
     return scene.names.index(name)
 
 
-def _refuse(scene: Scene) -> None:
+def refuse(scene: Scene) -> None:
+    """Refuse what the engine cannot do.
+
+    Raises:
+        ValueError: a body with a path collides, or the rest profile is asked to bounce something.
+    """
     for body in scene.static:
         if body.path and body.collides:
             raise ValueError(f"body {body.name!r} has a path, so it must not collide (collides=False)")
@@ -185,20 +215,11 @@ def _half_kick(scene: Scene) -> Floats:
 
 
 def _run(
-    scene: Scene, start: _State, *, first_tick: int, absent: frozenset[int],
+    scene: Scene, start: State, *, first_tick: int, absent: frozenset[int],
     passes: Sequence[tuple[str, str]] = (), poses_only: bool = False,
 ) -> Truth:  # fmt: skip
     client = physics_client()
-    client.reset(scene.profile, scene.gravity)
-    ids = [client.add(b, scene.profile) if b.collides else -1 for b in scene.bodies]
-    # Creation order pins pair order, so an absent body is created first and then taken away.
-    moving = [ids[scene.bodies.index(b)] for b in scene.moving]
-    for i, uid in enumerate(moving):
-        if i in absent:
-            client.remove(uid)
-            continue
-        client.put(uid, start.position[i], start.orientation[i])
-        client.launch(uid, start.velocity[i], start.spin[i])
+    ids, moving = place(client, scene, start, absent)
     here = [(i, uid) for i, uid in enumerate(moving) if i not in absent]
     number = {b.name: uid for b, uid in zip(scene.bodies, ids, strict=True)}
     gone = {moving[i] for i in absent}
