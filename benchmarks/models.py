@@ -1,0 +1,202 @@
+"""What our own models are worth: one table, by one command.
+
+    python benchmarks/models.py run  --out RUNS [--limit 16] [--only jepa]   every model and null on core
+    python benchmarks/models.py page --out RUNS                              the tables, into docs/results.md
+
+Runs continue where they stopped. The nulls are only rolled out, on the concepts of PAIRED: what they are
+compared by is how frames look on the bodies (body-psnr), paired on the same iid clips. Skills have null and
+ceiling from the suite's anchors, or for imagination from the model's own encoder and readout. All intervals are
+of 95 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import wmeval
+from wmeval.report.compare import Answers, answers
+from wmeval.run import Run
+from wmeval.stats import free_mean, paired_difference
+
+MODELS = ("genie", "diamond", "dreamer", "jepa")
+NULLS = ("freeze", "vanish", "blur")
+PAIRED = ("permanence", "continuity", "gravity", "inertia", "collision", "bounce", "friction")
+PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
+
+
+def run(out: Path, limit: int, only: Sequence[str]) -> None:
+    """Ask every model, and every null by rollouts, and say so."""
+    for model in only or (*NULLS, *MODELS):
+        print(f"{model}: asked on core, {limit} cases of each probe and tag", flush=True)
+        plain = model in NULLS
+        wmeval.run(
+            model, "core", PAIRED if plain else None, ("rollout",) if plain else None, limit=limit,
+            out=out / model,
+        )  # fmt: skip
+
+
+def page(out: Path) -> str:
+    """Return the tables in Markdown of what is in the folder."""
+    runs = {name: Run(out / name) for name in (*NULLS, *MODELS) if (out / name / "results.json").exists()}
+    models = [m for m in MODELS if m in runs]
+    said = {name: answers(r) for name, r in runs.items()}
+    parts = [
+        "Body-PSNR [dB] on the iid clips of the rollout probes, paired with each null (higher is better):",
+        _table(["", *NULLS], [_against(m, said) for m in models if _draws(runs[m])]),
+        "Skill per concept on iid scenes, by rollout where a model draws frames and by imagination where it only has "
+        "latents; **bold** where the interval excludes 0, – where it does not apply (`results.json` has the reason):",
+        _table(["concept", *models], _skills(models, runs)),
+        _table(["", *models], _summary(models, runs, said)),
+        "Surprise: share of comparisons that the possible clip wins (chance .50); matched twins, and pairs (in "
+        "brackets), which trivial cues may tell apart and which are never in one column with the others:",
+        _table(["concept", *models], _surprises(models, runs)),
+    ]
+    return "\n\n".join(parts)
+
+
+def _draws(run: Run) -> bool:
+    return "generates" in run.results["card"]["capabilities"]
+
+
+def _against(model: str, said: dict[str, Answers]) -> list[str]:
+    row = [model]
+    mine = _iid(said[model])
+    for null in NULLS:
+        theirs = _iid(said[null]) if null in said else {}
+        shared = sorted(mine.keys() & theirs.keys())
+        told = paired_difference([mine[c] for c in shared], [theirs[c] for c in shared])
+        row.append(f"{told.mean:+.1f} ({_f(told.lo, '.1f')} to {_f(told.hi, '.1f')}), n = {told.n}")
+    return row
+
+
+def _iid(said: Answers) -> dict[str, float]:
+    values = said.metrics.get("body-psnr", {})
+    return {case: v for case, v in values.items() if case.split("|")[1] == "iid"}
+
+
+def _own(run: Run) -> str:
+    return "rollout" if _draws(run) else "imagination"
+
+
+def _rows(run: Run, instrument: str, tag: str = "iid") -> dict[str, dict[str, Any]]:
+    """Return concept -> row of scores that has a skill."""
+    return {
+        s["probe"].partition("@")[0]: s
+        for s in run.results["scores"]
+        if s["instrument"] == instrument and s["tag"] == tag and s["skill"] is not None
+    }
+
+
+def _skills(models: Sequence[str], runs: dict[str, Run]) -> list[list[str]]:
+    table = []
+    for concept in dict.fromkeys(u.probe.partition("@")[0] for m in models for u in runs[m].units):
+        row = [concept]
+        for m in models:
+            score = _rows(runs[m], _own(runs[m])).get(concept)
+            row.append("–" if score is None else _skill(score))
+        table.append(row)
+    return table
+
+
+def _skill(score: dict[str, Any]) -> str:
+    text = f"{score['skill']:.2f} ({_f(score['lo'])} to {_f(score['hi'])})"
+    return f"**{text}**" if (score["lo"] or 0) > 0 else text
+
+
+def _summary(models: Sequence[str], runs: dict[str, Run], said: dict[str, Answers]) -> list[list[str]]:
+    applies, positive, gaps = ["concepts that apply"], ["skill above 0"], []
+    for m in models:
+        rows = _rows(runs[m], _own(runs[m]))
+        applies.append(str(len(rows)))
+        positive.append(str(sum((s["lo"] or 0) > 0 for s in rows.values())))
+    for tag in ("ood-speed", "ood-size"):
+        gaps.append([f"skill iid − {tag}", *(_gap(runs[m], said[m], tag) for m in models)])
+    return [applies, positive, *gaps]
+
+
+def _gap(run: Run, said: Answers, tag: str) -> str:
+    """Return how much skill is lost beyond the training split, in the mean over concepts that have both."""
+    per: dict[str, dict[str, list[float]]] = defaultdict(dict)
+    for (probe, instrument, of), values in said.values.items():
+        if instrument == _own(run):
+            per[probe][of] = list(values.values())
+    both = [v for v in per.values() if "iid" in v and tag in v]
+    if not both:
+        return "–"
+    rng = np.random.Generator(np.random.PCG64(0))
+
+    def mean(draw: bool) -> float:
+        def one(values: list[float]) -> float:
+            return float(np.mean(rng.choice(values, len(values)) if draw else values))
+
+        return float(np.mean([one(v["iid"]) - one(v[tag]) for v in both]))
+
+    drawn = [mean(True) for _ in range(2000)]
+    lo, hi = np.percentile(drawn, [2.5, 97.5])
+    return f"{mean(False):+.2f} ({lo:+.2f} to {hi:+.2f}), {len(both)} concepts"
+
+
+def _surprises(models: Sequence[str], runs: dict[str, Run]) -> list[list[str]]:
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for m in models:
+        for s in runs[m].results["scores"]:
+            if s["instrument"] != "surprise" or s["tag"] != "iid" or not s["n"]:
+                continue
+            mean = 1 - s["error"]
+            spread = free_mean([1 - e for e in _errors(runs[m], s)])
+            text = f"{mean:.2f} ({_f(spread.lo)} to {_f(spread.hi)})"
+            if (spread.lo or 0) > 0.5:
+                text = f"**{text}**"
+            matched = s.get("matching") == "matched"
+            found[s["probe"].partition("@")[0]][m].append(
+                text if matched else f"[{text} {s.get('matching')}]"
+            )
+    return [[c, *("<br>".join(row[m]) if row[m] else "–" for m in models)] for c, row in found.items()]
+
+
+def _errors(run: Run, score: dict[str, Any]) -> list[float]:
+    asked = (score["probe"], "surprise", score["tag"])
+    errors = [
+        r["error"]
+        for r in run.records()
+        if (r["probe"], r["instrument"], r["tag"]) == asked and r["status"] != "unasked"
+        and r.get("matching", score.get("matching")) == score.get("matching")
+    ]  # fmt: skip
+    return errors
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _f(value: float | None, how: str = ".2f") -> str:
+    return "–" if value is None else format(value, how)
+
+
+def main() -> None:
+    """Run what was asked for."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    asked.add_argument("what", choices=("run", "page"))
+    asked.add_argument("--out", type=Path, required=True)
+    asked.add_argument("--limit", type=int, default=16)
+    asked.add_argument("--only", nargs="*", default=())
+    given = asked.parse_args()
+    if given.what == "run":
+        run(given.out, given.limit, given.only)
+        return
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{page(given.out)}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
