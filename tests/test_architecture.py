@@ -12,7 +12,7 @@ CONTRACTS = {
     *("errors", "seeds", "camera", "scene", "caption", "truth", "tracks", "model", "probe", "metric"),
     *("suite", "task", "anchor", "stats", "chance", "power", "registry", "promises", "hub"),
 }
-WORKSHOPS = {"world", "perceive", "measure"}
+WORKSHOPS = {"world", "perceive", "measure", "plan"}
 LAYERS = [
     CONTRACTS,
     WORKSHOPS,
