@@ -31,7 +31,7 @@ class Settings:
     temperature: float = 0.5
 
     def __post_init__(self) -> None:
-        whole = {"candidates": 4, "iterations": 1, "look": 1, "elites": 1}
+        whole = {"candidates": 2, "iterations": 1, "look": 1, "elites": 1}
         for name, least in whole.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} was given as {getattr(self, name)}; expected at least {least}")

@@ -87,17 +87,20 @@ class Live:
             if not np.isfinite([*push.impulse, *push.force]).all():
                 raise ValueError(f"a push on {push.body!r} is not finite: {push.impulse} N s, {push.force} N")
         self._pushes += tuple(new)
-        acting = (*self.scene.pushes, *self._pushes)
         hz = self._substeps * CLOCK_HZ
-        for _ in range(ticks):
-            for sub in range(self._substeps):
-                step = self.tick * self._substeps + sub
-                for push in acting:
-                    at = round(push.start_s * hz)
-                    if step == at and any(push.impulse):
-                        self.client.push(self._uid[push.body], np.array(push.impulse) * hz)
-                    if at <= step < round(push.end_s * hz) and any(push.force):
-                        self.client.push(self._uid[push.body], np.array(push.force))
+        first, last = self.tick * self._substeps, (self.tick + ticks) * self._substeps
+        acting = [
+            (self._uid[p.body], at, until, np.array(p.impulse) * hz, np.array(p.force))
+            for p in (*self.scene.pushes, *self._pushes)
+            if (at := round(p.start_s * hz)) < last and max(at + 1, until := round(p.end_s * hz)) > first
+        ]
+        for step in range(first, last, self._substeps):
+            for now in range(step, step + self._substeps):
+                for uid, at, until, impulse, force in acting:
+                    if now == at and impulse.any():
+                        self.client.push(uid, impulse)
+                    if at <= now < until and force.any():
+                        self.client.push(uid, force)
                 self.client.step()
             self.tick += 1
             self._trail.append(self._poses())
