@@ -12,13 +12,26 @@ import click
 
 from wmeval.cli.options import out, settings
 
+STAGES = 5
+
 
 @click.command(name="train")
 @click.option("--model", metavar="NAME", help="Train this model.")
 @click.option("--features", metavar="NAME", help="Train this feature extractor.")
 @out("Where checkpoints and the log go; training continues what is there.", required=True)
+@click.option(
+    "--keep-stages",
+    "stages",
+    type=click.IntRange(1),
+    is_flag=False,
+    flag_value=str(STAGES),
+    metavar="[N]",
+    help=f"Leave weights at N points of training ({STAGES}), each half of the next, in OUT/stages/STEP.",
+)
 @settings
-def command(model: str | None, features: str | None, out: Path, options: Mapping[str, str]) -> int:
+def command(
+    model: str | None, features: str | None, out: Path, stages: int | None, options: Mapping[str, str]
+) -> int:
     """Train a model or a feature extractor into --out, continuing what is there."""
     from wmeval import registry
     from wmeval.errors import UsageError
@@ -29,6 +42,10 @@ def command(model: str | None, features: str | None, out: Path, options: Mapping
     name = model or features
     if trainee.train is None:
         raise UsageError(f"{name!r} cannot be trained here; `wmeval describe {name}` tells where it is from")
+    if stages is not None:
+        if features:
+            raise UsageError("--keep-stages is for models; leave it out with --features")
+        options = {**options, "keep-stages": str(stages)}
     with _followed(out / "log.jsonl"):
         trainee.train(out, options)
     click.echo(out)

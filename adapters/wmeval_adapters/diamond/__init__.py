@@ -15,7 +15,7 @@ from typing import Any
 from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, UsageError
 from wmeval.model import ActionSpace, Adapter, Card, WorldModel
-from wmeval_adapters.learn.shipped import card_beside, verified
+from wmeval_adapters.learn.shipped import card_beside, file_of, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "diamond-small.safetensors"
 
@@ -46,7 +46,9 @@ def _published(weights: Path | None) -> bool:
 
 
 def load(weights: Path | None, device: str, options: Mapping[str, str]) -> WorldModel:
-    """Return the model of a weights file: None the shipped small one, else a small one or a published one.
+    """Return the model of weights: None the shipped small one, else a small one or a published one.
+
+    A folder means the safetensors file in it.
 
     Raises: EnvironmentFault where there are no weights, UsageError for files and options that do not fit.
     """
@@ -56,6 +58,7 @@ def load(weights: Path | None, device: str, options: Mapping[str, str]) -> World
     if device not in ("cpu", "auto"):
         raise UsageError(f"diamond was asked to run on {device!r}; it runs on `--device cpu`")
     steps = _steps(options)
+    weights = file_of(weights)
     if weights is None and not WEIGHTS.is_file():
         raise EnvironmentFault(
             f"no weights at {WEIGHTS}: the small diamond is not trained yet; `wmeval train --model diamond "

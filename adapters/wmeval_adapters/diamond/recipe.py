@@ -22,9 +22,10 @@ from wmeval_adapters.learn.clips import open_clips
 from wmeval_adapters.learn.loop import Log, Stage, alone, fit
 from wmeval_adapters.learn.options import data_folder
 from wmeval_adapters.learn.shipped import digest
+from wmeval_adapters.learn.snapshots import OPTION, Snapshots, asked, header, points
 
 STAGE = Stage("denoiser", 16000, 8e-4, warm_up=200, ema=0.999)
-OPTIONS = ("data", "seed", "threads", "steps", "batch")
+OPTIONS = ("data", "seed", "threads", "steps", "batch", OPTION)
 FILE = "diamond-small.safetensors"
 
 
@@ -38,12 +39,14 @@ class Plan:
     batch: int
     stage: Stage
     config: Config
+    keep: int = 0  # points of training at which weights are left
 
 
 def plan(options: Mapping[str, str]) -> Plan:
     """Return the plan that options ask for.
 
-    `data` FOLDER of `wmeval data make`; `seed` (0); `threads` (2); `steps` (16000); `batch` (16).
+    `data` FOLDER of `wmeval data make`; `seed` (0); `threads` (2); `steps` (16000); `batch` (16);
+    `keep-stages` at how many points of training weights are left in stages/STEP (0).
 
     Raises: UsageError naming the option that does not fit.
     """
@@ -58,7 +61,7 @@ def plan(options: Mapping[str, str]) -> Plan:
             f"given seed={seed}, threads={threads}, steps={steps}, batch={batch}; expected a seed from 0 on "
             "and the others from 1 on"
         )
-    return Plan(data, seed, threads, batch, replace(STAGE, steps=steps), Config())
+    return Plan(data, seed, threads, batch, replace(STAGE, steps=steps), Config(), asked(options))
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
@@ -70,19 +73,26 @@ def run(given: Plan, out: Path) -> Path:
     """Return the file of weights that a plan makes."""
     out.mkdir(parents=True, exist_ok=True)
     clips = open_clips(given.data)
-    with alone(given.threads):
-        torch.manual_seed(given.seed)
-        model = SmallDenoiser(given.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        corpus = prepare(clips, out)
-        loss = denoising_loss(corpus, model, given.seed, given.stage.steps, batch=given.batch)
-        fit(given.stage, model, loss, out, Log(out / "log.jsonl"))
     made = {
         "version": "0.1", "seed": given.seed, "steps": {given.stage.name: given.stage.steps},
         "batch": given.batch, "clips": clips.trained,
         "command": f"wmeval train --model diamond --set data=FOLDER --set seed={given.seed} "
                    f"--set steps={given.stage.steps}",
     }  # fmt: skip
+    with alone(given.threads):
+        torch.manual_seed(given.seed)
+        model = SmallDenoiser(given.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        corpus = prepare(clips, out)
+        small = net.Small(model, torch.from_numpy(corpus.scale))
+
+        def write(step: int, folder: Path) -> None:
+            net.save(folder / FILE, small, header(made, given.stage.name, step))
+
+        kept = Snapshots(out, points(given.stage.steps, given.keep), write)
+        loss = denoising_loss(corpus, model, given.seed, given.stage.steps, batch=given.batch)
+        fit(given.stage, model, loss, out, Log(out / "log.jsonl"), snapshots=kept)
+    model.eval()
     path = out / FILE
-    net.save(path, net.Small(model.eval(), torch.from_numpy(corpus.scale)), made)
+    net.save(path, small, made)
     (out / "made.json").write_text(json.dumps({**made, "sha256": digest(path)}, indent=1))
     return path

@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wmeval_adapters.learn.snapshots import Snapshots
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -79,11 +81,13 @@ def done(out: Path, stage: str) -> dict[str, Any] | None:
 
 def fit(
     stage: Stage, model: nn.Module, loss: Callable[[int], tuple[Tensor, dict[str, float]]], out: Path,
-    log: Log, *, every_s: float = 60.0,
+    log: Log, *, every_s: float = 60.0, snapshots: Snapshots | None = None,
 ) -> nn.Module:  # fmt: skip
     """Train `model` in place and return it (with averaged weights where the stage has them).
 
     `loss(step)` returns what to minimise and numbers to log; it must draw from the step's own generator.
+    `snapshots` are left at their steps. One that is asked for after its step has passed cannot be made; the
+    log says which.
     """
     path = out / f"{stage.name}.pt"
     optimiser = torch.optim.AdamW(
@@ -94,8 +98,12 @@ def fit(
     if path.is_file():
         saved = torch.load(path, weights_only=True)
         first, seconds = int(saved["step"]), float(saved["seconds"])
+        if snapshots and (missed := [s for s in snapshots.passed(first) if s < stage.steps]):
+            log(said=f"no snapshot of steps {missed}: {path.name} is at step {first} already")
         if first >= stage.steps:
             model.load_state_dict(saved["average"])
+            if snapshots and snapshots.passed(first):
+                snapshots.take(stage.steps, model, saved["average"])
             return model
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
@@ -129,6 +137,8 @@ def fit(
         if (step + 1) % 25 == 0 or step + 1 == stage.steps:
             took = seconds + time.monotonic() - start
             log(stage=stage.name, step=step + 1, seconds=took, rate=stage.rate(step), **numbers)
+        if snapshots:
+            snapshots.take(step + 1, model, average)
         if time.monotonic() - last > every_s or step + 1 == stage.steps:
             keep(step + 1)
             last = time.monotonic()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wmeval.errors import EnvironmentFault
+from wmeval.errors import EnvironmentFault, UsageError
 
 
 def card_beside(weights: Path) -> dict[str, Any]:
@@ -29,6 +29,22 @@ def put(source: Path, weights: Path, card: Mapping[str, Any]) -> dict[str, Any]:
     shutil.copyfile(source, weights)
     weights.with_name("card.json").write_text(json.dumps(told, indent=1) + "\n")
     return told
+
+
+def file_of(weights: Path | None) -> Path | None:
+    """Return the file of weights that is meant: a folder such as RUN/stages/1000 means the one it holds.
+
+    Raises: UsageError where a folder holds no safetensors file, or several.
+    """
+    if weights is None or not weights.is_dir():
+        return weights
+    files = sorted(weights.glob("*.safetensors"))
+    if len(files) != 1:
+        raise UsageError(
+            f"the folder {weights} holds {len(files)} safetensors files; expected one, as in RUN/stages/STEP "
+            "of `wmeval train --keep-stages`, or the path of a file as --weights"
+        )
+    return files[0]
 
 
 def digest(path: Path) -> str:
