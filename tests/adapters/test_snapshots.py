@@ -172,26 +172,25 @@ def answered(adapter, folder, one):
 
 
 def test_stages_of_diamond_load_and_differ(disc_folder, tmp_path, one, monkeypatch):
-    stage = replace(diamond_recipe.STAGE, steps=8, warm_up=2, peak=3e-3, ema=0.5)
+    stage = replace(diamond_recipe.STAGE, steps=4, warm_up=2, peak=3e-3, ema=0.5)
     tiny = Config(width=8, deep=8, blocks=1, past=2, embed=8, groups=2)
     plan = diamond_recipe.Plan(disc_folder, 0, 1, 4, stage, tiny, keep=2)
     whole = diamond_recipe.run(replace(plan, keep=0), tmp_path / "plain").read_bytes()
     final = diamond_recipe.run(plan, tmp_path / "kept")
     assert final.read_bytes() == whole
-    told = [
-        answered(diamond.ADAPTER, p, one) for p in (tmp_path / "kept/stages/4", final.parent / "stages/8")
-    ]
-    assert [version for version, _ in told] == ["0.1-step4", "0.1"]
+    stages = final.parent / "stages"
+    told = [answered(diamond.ADAPTER, stages / step, one) for step in ("2", "4")]
+    assert [version for version, _ in told] == ["0.1-step2", "0.1"]
     assert not np.array_equal(told[0][1], told[1][1])
     assert np.array_equal(told[1][1], answered(diamond.ADAPTER, final, one)[1])
-    assert diamond.ADAPTER.completed(tmp_path / "kept/stages/4", {}).version == "0.1-step4"
+    assert diamond.ADAPTER.completed(stages / "2", {}).version == "0.1-step2"
 
     # killed after the first point, with a checkpoint at every step
     calls = itertools.count()
     real = diamond_learning.losses
 
     def killed(*given):
-        if next(calls) == 6:
+        if next(calls) == 3:
             raise KeyboardInterrupt
         return real(*given)
 
@@ -201,6 +200,20 @@ def test_stages_of_diamond_load_and_differ(disc_folder, tmp_path, one, monkeypat
     with pytest.raises(KeyboardInterrupt):
         diamond_recipe.run(plan, tmp_path / "cut")
     assert diamond_recipe.run(plan, tmp_path / "cut").read_bytes() == whole
-    for step in ("4", "8"):
+    for step in ("2", "4"):
         files = [tmp_path / run / "stages" / step / diamond_recipe.FILE for run in ("kept", "cut")]
         assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_stages_of_dreamer_load_and_differ(disc_folder, tmp_path, one):
+    from wmeval_adapters import dreamer
+    from wmeval_adapters.dreamer import recipe
+    from wmeval_adapters.dreamer.slots import RssmConfig
+
+    stages = tuple(replace(s, steps=4, warm_up=2) for s in recipe.STAGES)
+    plan = recipe.Plan(disc_folder, 0, 1, stages, RssmConfig(), "dynamics", batch=4, keep=2)
+    final = recipe.run(plan, tmp_path)
+    told = [answered(dreamer.ADAPTER, tmp_path / "stages" / step, one) for step in ("2", "4")]
+    assert [version for version, _ in told] == ["0.1-step2", "0.1"]
+    assert not np.array_equal(told[0][1], told[1][1])
+    assert np.array_equal(told[1][1], answered(dreamer.ADAPTER, final, one)[1])

@@ -13,7 +13,7 @@ from pathlib import Path
 from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, UsageError
 from wmeval.model import ActionSpace, Adapter, Capability, Card, WorldModel
-from wmeval_adapters.learn.shipped import card_beside, verified
+from wmeval_adapters.learn.shipped import card_beside, file_of, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "dreamer-small.safetensors"
 PICTURES: frozenset[Capability] = frozenset(
@@ -39,6 +39,8 @@ def _card() -> Card:
 def load(weights: Path | None, device: str, options: Mapping[str, str]) -> WorldModel:
     """Return the model of a weights file: safetensors of our own, else a dreamerv3-torch checkpoint.
 
+    A folder means the safetensors file in it.
+
     Raises: EnvironmentFault where there are no weights, UsageError for files and options that do not fit.
     """
     for name in options:
@@ -49,6 +51,7 @@ def load(weights: Path | None, device: str, options: Mapping[str, str]) -> World
     temperature = _number(options, "temperature", 0.0)
     if temperature < 0:
         raise UsageError(f"dreamer was given temperature={temperature:g}; expected a number from 0 on")
+    weights = file_of(weights)
     if weights is not None and weights.suffix in (".pt", ".pth", ".ckpt"):
         return _published(weights, options, temperature)
     of_published = sorted(set(options) - {"temperature"})

@@ -24,10 +24,12 @@ from wmeval_adapters.learn.clips import Clips, open_clips
 from wmeval_adapters.learn.loop import Log, Stage, alone, fit
 from wmeval_adapters.learn.options import data_folder
 from wmeval_adapters.learn.shipped import digest
+from wmeval_adapters.learn.snapshots import OPTION, Snapshots, asked, header, points
 
 STAGES = (Stage("picture", 2500, 3e-3, ema=0.99), Stage("dynamics", 8000, 2e-3, ema=0.995))
-OPTIONS = ("data", "seed", "threads", "minutes", "until", "batch")
+OPTIONS = ("data", "seed", "threads", "minutes", "until", "batch", OPTION)
 MINUTES = 60.0  # what STAGES take on two cores
+FILE = "dreamer-small.safetensors"
 BATCH = 96  # clips a step of the recurrent model
 
 
@@ -42,13 +44,15 @@ class Plan:
     config: RssmConfig
     until: str  # the last stage
     batch: int = BATCH
+    keep: int = 0  # points of the last stage at which weights are left
 
 
 def plan(options: Mapping[str, str]) -> Plan:
     """Return the plan that options ask for.
 
     `data` FOLDER of `wmeval data make`; `seed` (0); `threads` (2); `minutes` scales all step counts from
-    the shipped ones; `until` names the last stage; `batch` (96) clips a step of the recurrent model.
+    the shipped ones; `until` names the last stage; `batch` (96) clips a step of the recurrent model;
+    `keep-stages` at how many points of the last stage weights are left in stages/STEP (0).
 
     Raises: UsageError naming the option that does not fit.
     """
@@ -67,7 +71,7 @@ def plan(options: Mapping[str, str]) -> Plan:
             f"stage of {', '.join(s.name for s in STAGES)}, and numbers above 0"
         )
     scaled = tuple(replace(s, steps=max(4, round(s.steps * minutes / MINUTES))) for s in STAGES)
-    return Plan(data, seed, threads, scaled, net.SMALL, until, batch)
+    return Plan(data, seed, threads, scaled, net.SMALL, until, batch, asked(options))
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
@@ -99,14 +103,19 @@ def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path | None:
     )
     model.rssm.unit.copy_(common(both[0].actions[: clips.trained]))
     model.rssm.spawn.fill_(corpus.spawning(both[0], clips.trained))
-    learnt = dynamics_loss(both, clips.trained, model.rssm, given.seed, second.steps, batch=given.batch)
-    fit(second, model.rssm, learnt, out, log)
     made: dict[str, Any] = {
         "version": "0.1", "seed": given.seed, "steps": {s.name: s.steps for s in given.stages},
         "batch": given.batch, "clips": clips.trained,
         "command": f"wmeval train --model dreamer --set data=FOLDER --set seed={given.seed}",
     }  # fmt: skip
-    path = out / "dreamer-small.safetensors"
+
+    def write(step: int, folder: Path) -> None:
+        net.save(folder / FILE, model, header(made, second.name, step))
+
+    kept = Snapshots(out, points(second.steps, given.keep), write)
+    learnt = dynamics_loss(both, clips.trained, model.rssm, given.seed, second.steps, batch=given.batch)
+    fit(second, model.rssm, learnt, out, log, snapshots=kept)
+    path = out / FILE
     net.save(path, model.eval(), made)
     (out / "made.json").write_text(json.dumps({**made, "sha256": digest(path)}, indent=1))
     return path

@@ -12,7 +12,7 @@ from pathlib import Path
 from wmeval.camera import View
 from wmeval.errors import UsageError
 from wmeval.model import ActionSpace, Adapter, Card, WorldModel
-from wmeval_adapters.learn.shipped import card_beside, verified
+from wmeval_adapters.learn.shipped import card_beside, file_of, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "genie-small.safetensors"
 
@@ -30,7 +30,7 @@ def _card() -> Card:
 
 
 def load(weights: Path | None, device: str, options: Mapping[str, str]) -> WorldModel:
-    """Return the model of a weights file (None: the shipped one).
+    """Return the model of a weights file (None: the shipped one; a folder: the one in it).
 
     Raises: EnvironmentFault where there are no weights, UsageError for files and options that do not fit.
     """
@@ -42,6 +42,7 @@ def load(weights: Path | None, device: str, options: Mapping[str, str]) -> World
             raise UsageError(f"genie has no option {name!r}; it has {', '.join(sorted(OPTIONS))}")
     if device not in ("cpu", "auto"):
         raise UsageError(f"genie was asked to run on {device!r}; it runs on `--device cpu`")
+    weights = file_of(weights)
     path = weights or WEIGHTS
     if weights is None:
         verified(path, card_beside(WEIGHTS).get("sha256"))

@@ -33,6 +33,7 @@ from wmeval_adapters.learn.clips import Clips, open_clips
 from wmeval_adapters.learn.loop import Log, Stage, alone, fit
 from wmeval_adapters.learn.options import data_folder
 from wmeval_adapters.learn.shipped import digest
+from wmeval_adapters.learn.snapshots import OPTION, Snapshots, asked, header, points
 
 STAGES = (
     Stage("tokenizer", 1100, 1.5e-3),
@@ -41,7 +42,8 @@ STAGES = (
     Stage("dynamics", 2200, 1.2e-3, ema=0.99),
     Stage("polish", 200, 3e-4),
 )
-OPTIONS = ("data", "seed", "threads", "minutes", "until")
+OPTIONS = ("data", "seed", "threads", "minutes", "until", OPTION)
+FILE = "genie-small.safetensors"
 MINUTES = 54.0  # what STAGES took on two cores that others used as well
 
 
@@ -55,13 +57,15 @@ class Plan:
     stages: tuple[Stage, ...]
     config: Config
     until: str  # the last stage
+    keep: int = 0  # points of the dynamics at which weights are left
 
 
 def plan(options: Mapping[str, str]) -> Plan:
     """Return the plan that options ask for.
 
     `data` FOLDER of `wmeval data make`; `seed` (0); `threads` (2); `minutes` scales all step counts from
-    the shipped ones; `until` names the last stage.
+    the shipped ones; `until` names the last stage;
+    `keep-stages` at how many points of the dynamics weights, not yet polished, are left in stages/STEP (0).
 
     Raises: UsageError naming the option that does not fit.
     """
@@ -78,7 +82,7 @@ def plan(options: Mapping[str, str]) -> Plan:
             f"{', '.join(s.name for s in STAGES)}, and numbers above 0"
         )
     scaled = tuple(replace(s, steps=max(4, round(s.steps * minutes / MINUTES))) for s in STAGES)
-    return Plan(data, seed, threads, scaled, net.SMALL, until)
+    return Plan(data, seed, threads, scaled, net.SMALL, until, asked(options))
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
@@ -127,16 +131,24 @@ def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path | None:
     model.book.fit(both[0].tokens[:trained], clips.bodies[:trained])
     if given.until == reading.name:
         return None
-    learnt = dynamics_loss((both[0], both[1]), trained, model.dynamics, model.binding, seed, third.steps)
-    fit(third, model.dynamics, learnt, out, log)
-    if given.until != third.name:
-        polish = polish_loss((both[0], both[1]), clips, model, seed)
-        fit(last, model.tokenizer.decoder, polish, out, log)
     made: dict[str, Any] = {
         "version": "0.1", "seed": seed, "steps": {s.name: s.steps for s in given.stages},
         "clips": trained, "command": f"wmeval train --model genie --set data=FOLDER --set seed={seed}",
     }  # fmt: skip
-    path = out / "genie-small.safetensors"
+
+    def write(step: int, folder: Path) -> None:
+        told = header(made, third.name, step)
+        # The last step of the dynamics is not the finished model: polishing follows.
+        whole = {**told, "version": f"0.1-step{step}", "steps": {**told["steps"], last.name: 0}}
+        net.save(folder / FILE, model, whole)
+
+    kept = Snapshots(out, points(third.steps, given.keep), write)
+    learnt = dynamics_loss((both[0], both[1]), trained, model.dynamics, model.binding, seed, third.steps)
+    fit(third, model.dynamics, learnt, out, log, snapshots=kept)
+    if given.until != third.name:
+        polish = polish_loss((both[0], both[1]), clips, model, seed)
+        fit(last, model.tokenizer.decoder, polish, out, log)
+    path = out / FILE
     net.save(path, model.eval(), made)
     (out / "made.json").write_text(json.dumps({**made, "sha256": digest(path)}, indent=1))
     return path

@@ -13,7 +13,7 @@ from pathlib import Path
 from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, UsageError
 from wmeval.model import ActionSpace, Adapter, Card, WorldModel
-from wmeval_adapters.learn.shipped import card_beside, verified
+from wmeval_adapters.learn.shipped import card_beside, file_of, verified
 
 WEIGHTS = Path(__file__).parent / "weights" / "jepa-small.safetensors"
 NOTES = (
@@ -38,7 +38,7 @@ def _card() -> Card:
 
 
 def load(weights: Path | None, device: str, options: Mapping[str, str]) -> WorldModel:
-    """Return the model of a weights file (None: the shipped one).
+    """Return the model of a weights file (None: the shipped one; a folder: the one in it).
 
     Raises: EnvironmentFault where there are no weights, UsageError for files, devices and options that do
     not fit.
@@ -47,6 +47,7 @@ def load(weights: Path | None, device: str, options: Mapping[str, str]) -> World
         raise UsageError(f"jepa has no option {name!r}; leave it out")
     if device not in ("cpu", "auto"):
         raise UsageError(f"jepa was asked to run on {device!r}; it runs on `--device cpu`")
+    weights = file_of(weights)
     if weights is None and not WEIGHTS.is_file():
         raise EnvironmentFault(
             "no weights of jepa are shipped with this version: train them (`wmeval data make --out FOLDER`, "

@@ -27,9 +27,10 @@ from wmeval_adapters.learn.clips import Clips, open_clips
 from wmeval_adapters.learn.loop import Log, Stage, alone, fit
 from wmeval_adapters.learn.options import data_folder
 from wmeval_adapters.learn.shipped import digest
+from wmeval_adapters.learn.snapshots import OPTION, Snapshots, asked, header, points
 
 STAGES = (Stage("features", 2500, 1.5e-3), Stage("predictor", 12000, 1e-3, ema=0.995))
-OPTIONS = ("data", "seed", "threads", "minutes", "clips")
+OPTIONS = ("data", "seed", "threads", "minutes", "clips", OPTION)
 MINUTES = 55.0  # what STAGES take on two cores
 MEASURED = 4096  # glimpses whose features set mean and spread
 FEWEST = 20  # clips
@@ -45,13 +46,15 @@ class Plan:
     stages: tuple[Stage, ...]
     config: Config
     clips: int | None = None  # how many of the folder; None = all
+    keep: int = 0  # points of the last stage at which weights are left
 
 
 def plan(options: Mapping[str, str]) -> Plan:
     """Return the plan that options ask for.
 
     `data` FOLDER of `wmeval data make`; `seed` (0); `threads` (2); `minutes` scales all step counts from
-    the shipped ones; `clips` how many of the folder (all).
+    the shipped ones; `clips` how many of the folder (all); `keep-stages` at how many points of the last stage
+    weights are left in stages/STEP (0).
 
     Raises: UsageError naming the option that does not fit.
     """
@@ -68,7 +71,7 @@ def plan(options: Mapping[str, str]) -> Plan:
             f"least {FEWEST} clips"
         )
     scaled = tuple(replace(s, steps=max(4, round(s.steps * minutes / MINUTES))) for s in STAGES)
-    return Plan(data, seed, threads, scaled, net.SMALL, clips)
+    return Plan(data, seed, threads, scaled, net.SMALL, clips, asked(options))
 
 
 def train(out: Path, options: Mapping[str, str]) -> None:
@@ -109,22 +112,24 @@ def _stages(given: Plan, out: Path, clips: Clips, log: Log) -> Path:
     model.features.load_state_dict(masked.target.state_dict())
     _measure(model, seen, trained)
     corpus = Corpus(write_latents(seen, model, out), behind, np.asarray(clips.actions))
-    fit(
-        second,
-        model.predictor,
-        predictor_loss(corpus, trained, model.predictor, seed, second.steps),
-        out,
-        log,
-    )
-    model.eval()
     held = np.arange(trained, len(clips.frames))
-    model.noise.copy_(evaluate.noise(model, corpus, held))
-    found = evaluate.report(model, corpus, clips, held)
-    log(said="held out", **found)
     made: dict[str, Any] = {
         "version": "0.1", "seed": seed, "steps": {s.name: s.steps for s in given.stages}, "clips": trained,
-        "held out": found, "command": f"wmeval train --model jepa --set data=FOLDER --set seed={seed}",
+        "command": f"wmeval train --model jepa --set data=FOLDER --set seed={seed}",
     }  # fmt: skip
+
+    def write(step: int, folder: Path) -> None:
+        model.eval()
+        model.noise.copy_(evaluate.noise(model, corpus, held))
+        net.save(folder / WEIGHTS.name, model, header(made, second.name, step))
+
+    kept = Snapshots(out, points(second.steps, given.keep), write)
+    learnt = predictor_loss(corpus, trained, model.predictor, seed, second.steps)
+    fit(second, model.predictor, learnt, out, log, snapshots=kept)
+    model.eval()
+    model.noise.copy_(evaluate.noise(model, corpus, held))
+    made["held out"] = evaluate.report(model, corpus, clips, held)
+    log(said="held out", **made["held out"])
     path = out / WEIGHTS.name
     net.save(path, model, made)
     (out / "made.json").write_text(json.dumps({**made, "sha256": digest(path)}, indent=1))
