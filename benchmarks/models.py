@@ -4,8 +4,8 @@
     python benchmarks/models.py page --out RUNS                              the tables, into docs/results.md
 
 Runs continue where they stopped. The nulls are only rolled out, on the concepts of PAIRED: what they are
-compared by is how frames look on the bodies (body-psnr), paired on the same iid clips. Skills have null and
-ceiling from the suite's anchors, or for imagination from the model's own encoder and readout. All intervals are
+compared by is how frames look on the bodies (body-psnr), paired on the same iid clips. Skills have null
+and ceiling from the suite's anchors, or for imagination from the own encoder and readout. All intervals are
 of 95 %.
 """
 
@@ -50,8 +50,9 @@ def page(out: Path) -> str:
     parts = [
         "Body-PSNR [dB] on the iid clips of the rollout probes, paired with each null (higher is better):",
         _table(["", *NULLS], [_against(m, said) for m in models if _draws(runs[m])]),
-        "Skill per concept on iid scenes, by rollout where a model draws frames and by imagination where it only has "
-        "latents; **bold** where the interval excludes 0, – where it does not apply (`results.json` has the reason):",
+        "Skill per concept on iid scenes, by rollout where a model draws frames and by imagination where it "
+        "only has latents; **bold** where the interval excludes 0, – where it does not apply (`results.json` "
+        "has the reason):",
         _table(["concept", *models], _skills(models, runs)),
         _table(["", *models], _summary(models, runs, said)),
         "Surprise: share of comparisons that the possible clip wins (chance .50); matched twins, and pairs (in "
