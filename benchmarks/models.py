@@ -1,7 +1,7 @@
 """What our own models are worth: one table, by one command.
 
-    python benchmarks/models.py run  --out RUNS [--limit 16] [--only jepa]   every model and null on core
-    python benchmarks/models.py page --out RUNS                              the tables, into docs/results.md
+    python benchmarks/models.py run  --out RUNS [--only jepa]   every model and null on models_suite.py
+    python benchmarks/models.py page --out RUNS                 the tables, into docs/results.md
 
 Runs continue where they stopped. The nulls are only rolled out, on the concepts of PAIRED: what they are
 compared by is how frames look on the bodies (body-psnr), paired on the same iid clips. Skills have null
@@ -23,23 +23,29 @@ import wmeval
 from wmeval.report.compare import Answers, answers
 from wmeval.run import Run
 from wmeval.stats import free_mean, paired_difference
+from wmeval.suite import Instrument
 
-MODELS = ("genie", "diamond", "dreamer", "jepa")
+ASKED: dict[str, tuple[Instrument, ...]] = {
+    "genie": ("rollout", "surprise"),
+    "diamond": ("rollout", "surprise"),
+    "dreamer": ("rollout", "surprise"),
+    "jepa": ("imagination", "surprise"),
+}
+MODELS = tuple(ASKED)
 NULLS = ("freeze", "vanish", "blur")
 PAIRED = ("permanence", "continuity", "gravity", "inertia", "collision", "bounce", "friction")
+SUITE = Path(__file__).with_name("models_suite.py")
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
 
 
-def run(out: Path, limit: int, only: Sequence[str]) -> None:
-    """Ask every model, and every null by rollouts, and say so."""
+def run(out: Path, only: Sequence[str]) -> None:
+    """Ask every model by the instruments of ASKED, and every null by rollouts, and say so."""
     for model in only or (*NULLS, *MODELS):
-        print(f"{model}: asked on core, {limit} cases of each probe and tag", flush=True)
         plain = model in NULLS
-        wmeval.run(
-            model, "core", PAIRED if plain else None, ("rollout",) if plain else None, limit=limit,
-            out=out / model,
-        )  # fmt: skip
+        asked = ("rollout",) if plain else ASKED[model]
+        print(f"{model}: asked by {' and '.join(asked)}", flush=True)
+        wmeval.run(model, str(SUITE), PAIRED if plain else None, asked, out=out / model)
 
 
 def page(out: Path) -> str:
@@ -55,8 +61,8 @@ def page(out: Path) -> str:
         "has the reason):",
         _table(["concept", *models], _skills(models, runs)),
         _table(["", *models], _summary(models, runs, said)),
-        "Surprise: share of comparisons that the possible clip wins (chance .50); matched twins, and pairs (in "
-        "brackets), which trivial cues may tell apart and which are never in one column with the others:",
+        "Surprise: share of comparisons that the possible clip wins (chance .50). Matched twins; in brackets what "
+        "is not exactly matched (reversals, and pairs that trivial cues may tell apart):",
         _table(["concept", *models], _surprises(models, runs)),
     ]
     return "\n\n".join(parts)
@@ -83,7 +89,7 @@ def _iid(said: Answers) -> dict[str, float]:
 
 
 def _own(run: Run) -> str:
-    return "rollout" if _draws(run) else "imagination"
+    return ASKED[run.results["model"]["name"]][0]
 
 
 def _rows(run: Run, instrument: str, tag: str = "iid") -> dict[str, dict[str, Any]]:
@@ -112,14 +118,13 @@ def _skill(score: dict[str, Any]) -> str:
 
 
 def _summary(models: Sequence[str], runs: dict[str, Run], said: dict[str, Answers]) -> list[list[str]]:
-    applies, positive, gaps = ["concepts that apply"], ["skill above 0"], []
+    applies, positive = ["concepts that apply"], ["skill above 0"]
     for m in models:
         rows = _rows(runs[m], _own(runs[m]))
         applies.append(str(len(rows)))
         positive.append(str(sum((s["lo"] or 0) > 0 for s in rows.values())))
-    for tag in ("ood-speed", "ood-size"):
-        gaps.append([f"skill iid − {tag}", *(_gap(runs[m], said[m], tag) for m in models)])
-    return [applies, positive, *gaps]
+    gap = ["skill iid − ood-speed", *(_gap(runs[m], said[m], "ood-speed") for m in models)]
+    return [applies, positive, gap]
 
 
 def _gap(run: Run, said: Answers, tag: str) -> str:
@@ -187,11 +192,10 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     asked.add_argument("what", choices=("run", "page"))
     asked.add_argument("--out", type=Path, required=True)
-    asked.add_argument("--limit", type=int, default=16)
     asked.add_argument("--only", nargs="*", default=())
     given = asked.parse_args()
     if given.what == "run":
-        run(given.out, given.limit, given.only)
+        run(given.out, given.only)
         return
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
