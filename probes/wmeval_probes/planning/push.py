@@ -1,7 +1,7 @@
 """Push a block along the floor to a place and leave it there; with tag "obstacle" another block is in the way.
 
 The block stops by friction, so one has to foresee how far it slides; an obstacle is pushed ahead, and
-weighs as much again.
+weighs half as much.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wmeval.caption import caption
-from wmeval.scene import Push, Scene, box, side_camera
+from wmeval.scene import Scene, box, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, stage
+from wmeval_probes.planning.places import average, ending, still_going
+from wmeval_probes.planning.shown import Kick, choice_of, kicked
 
 Floats = NDArray[np.float64]
 FRICTION = 0.25  # as the engine multiplies it with the floor's 1
 GRAVITY = 9.81
+LOAD = 0.5  # of the block's mass: an obstacle's
 WITHIN = 0.12  # m from the place that counts as there
 FAR = (0.7, 1.8)  # m between block and place
 CUT_S, LASTS_S = 0.4, 2.4  # s of context, and of an episode after it
-SHOWN_S = 0.2  # when the push of an intervention acts
-SEEN_S = 0.6  # where the context of an intervention ends
-ENDS_S = 2.6  # of an intervention: every block rests by then
-CANDIDATES = 8
-FASTEST = 3.2  # m/s that an intervention gives at most
+SHOWN_S, SEEN_S = 0.2, 0.6  # s: when the push of an intervention acts, and where its context ends
+ENDS_S = 2.0  # s after that: every block rests by then
+SPEEDS = (0.5, 1.4)  # of the speed that reaches the place: what interventions give
+FASTEST = 3.6  # m/s that an intervention gives at most
 
 
 def instance(rng: np.random.Generator, tag: str) -> Instance:
@@ -51,7 +53,7 @@ def _draw(rng: np.random.Generator, tag: str) -> Instance | None:
         place = start + way * (half + other + gap)
         bodies.append(
             box("other", half=(other, other, other), position=(place, 0, other), hue=names[1],
-                density=1000.0 * (half / other) ** 3, **given)
+                density=LOAD * 1000.0 * (half / other) ** 3, **given)
         )  # fmt: skip
         ahead += way * 2 * other
     if not LEFT + EDGE < min(start - half, ahead) < max(start + half, ahead) < RIGHT - EDGE:
@@ -67,8 +69,7 @@ def cost(states: States, instance: Instance) -> Floats:
     """Return how far from its place the block is at the end, with how fast it is still on its way [m]."""
     x = states["block"][..., 0]
     off = np.abs(x - instance.goal["x"])
-    slide = np.abs(x[..., -1] - x[..., -2]) if x.shape[-1] > 1 else 0.0
-    return np.asarray(off[..., -1] + 0.3 * off.mean(axis=-1) + slide)
+    return ending(off) + 0.3 * average(off) + still_going(x)
 
 
 def success(states: States, instance: Instance) -> NDArray[np.bool_]:
@@ -78,31 +79,30 @@ def success(states: States, instance: Instance) -> NDArray[np.bool_]:
 
 def choice(rng: np.random.Generator, tag: str) -> Choice:
     """Return pushes of one block by one impulse each: one or two of them end at the place."""
-    while True:
-        start = instance(rng, tag)
-        block, far = start.scene["block"], start.goal["x"] - start.scene["block"].position[0]
-        load = 2.0 if tag == "obstacle" else 1.0
-        right = float(np.sqrt(2 * FRICTION * GRAVITY * abs(far))) * load**0.5
-        if not 0.45 * FASTEST < right < 0.8 * FASTEST:
-            continue
-        rest = np.setdiff1d(np.linspace(0.0, FASTEST, 12)[1:], [])
-        rest = rest[np.abs(rest - right) > 0.3]
-        others = rng.choice(rest, size=CANDIDATES - 3, replace=False)
-        speeds = np.concatenate([[0.0, right, FASTEST], others])
-        signs = np.where(np.arange(CANDIDATES) < 3, 1.0, rng.choice([-1.0, 1.0, 1.0], CANDIDATES))
-        order = rng.permutation(CANDIDATES)
-        made = [_pushed(start, float(speeds[i] * signs[i] * np.sign(far)), block.mass) for i in order]
-        return Choice(tuple(made), tuple(float(speeds[i]) for i in order))
+    while (drawn := _choice(rng, tag)) is None:
+        pass
+    return drawn
 
 
-def _pushed(start: Instance, speed: float, mass: float) -> Instance:
-    pushes = (Push("block", SHOWN_S, SHOWN_S, impulse=(mass * speed, 0, 0)),) if speed else ()
-    was = start.scene
-    scene = Scene(
-        was.bodies, was.camera, SHOWN_S + ENDS_S, SEEN_S, SEEN_S, was.profile, pushes=pushes,
-        actuated="block", caption=caption(was.bodies, pushes), tag=was.tag,
-    )  # fmt: skip
-    return Instance(scene, start.goal, start.posed)
+def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
+    start = instance(rng, tag)
+    block = start.scene["block"]
+    far = start.goal["x"] - block.position[0]
+    freely, loaded = abs(far), 0.0
+    if tag == "obstacle":
+        other = start.scene["other"]
+        freely = abs(other.position[0] - block.position[0]) - block.size[0] - other.size[0]
+        # nothing bounces, so that both go on with the momentum of one
+        loaded = (abs(far) - freely) * (1 + LOAD) ** 2
+    right = float(np.sqrt(2 * FRICTION * GRAVITY * (freely + loaded)))
+    if right * SPEEDS[1] > FASTEST:
+        return None
+    tried = right * np.append(rng.uniform(0.95, 1.05), rng.uniform(*SPEEDS, 14))
+    back = rng.random(len(tried)) < 0.2
+    signs = np.sign(far) * np.where(back, -1.0, 1.0)
+    kicks: list[Kick] = [(float(v), 0.0) for v in signs * tried]
+    return choice_of(rng, success, lambda k: kicked(start, k, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S),
+                     kicks)  # fmt: skip
 
 
 TASK = Task(
