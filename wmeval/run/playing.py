@@ -126,7 +126,7 @@ class Playing:
     def observations(self, plans: Floats, view: View, most: int) -> list[Observation]:
         """Return what a model may see of now under each of plans (N, K, A); all share their frames.
 
-        At most the `most` last frames are shown; the last frame asked for is at the end of a plan or after it.
+        At most the `most` last frames are shown; the last one asked for is at the end of a plan, or after it.
         """
         frames = self.shown(view)
         first = max(0, len(frames) - most)
