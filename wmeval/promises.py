@@ -1,6 +1,6 @@
-"""What a probe's functions promise, checked wherever they are called.
+"""What the functions of a probe or a task promise, checked wherever they are called.
 
-A probe is its author's code: it may raise, return another type, a NaN or the wrong arms, or tell a model
+Both are their author's code: it may raise, return another type, a NaN or the wrong arms, or tell a model
 the outcome. Each such mistake becomes a ProbeFault, a sentence that names file, function and case, and
 nothing but the case it happened on is lost.
 """
@@ -27,8 +27,10 @@ from wmeval.truth import Truth
 
 if TYPE_CHECKING:
     from wmeval.probe import Measurement, Probe
+    from wmeval.task import Task
 
 Role = Literal["case", "event", "measure", "violate", "twin", "reduce"]
+Part = Literal["instance", "choice", "cost", "success"]  # the same of a task
 HAPPENED = 0.99  # what `event` must say of the truth
 LOST = 0.9  # of the worst error: what a case costs at least in which nothing is found
 # words that say what comes of a scene; a caption that our own `caption` wrote is not searched for them
@@ -204,11 +206,11 @@ def violated(
     return told
 
 
-def call(probe: Probe, role: Role, *given: Any) -> Any:
-    """Return what a function of a probe returns.
+def call(probe: Probe | Task, role: Role | Part, *given: Any) -> Any:
+    """Return what a function of a probe or a task returns.
 
     Raises:
-        ProbeFault: it raised; the sentence names the deepest line of the probe's own file.
+        ProbeFault: it raised; the sentence names the deepest line of the author's own file.
     """
     function = getattr(probe, role)
     try:
@@ -222,8 +224,8 @@ def call(probe: Probe, role: Role, *given: Any) -> Any:
         raise ProbeFault(_place(function, lines[-1] if lines else None), role, what) from raised
 
 
-def fault(probe: Probe, role: Role, what: str) -> ProbeFault:
-    """Return the fault of one of a probe's functions, at its first line."""
+def fault(probe: Probe | Task, role: Role | Part, what: str) -> ProbeFault:
+    """Return the fault of one of the functions of a probe or a task, at its first line."""
     return ProbeFault(_place(getattr(probe, role)), role, what)
 
 
@@ -237,8 +239,8 @@ def on(case: str) -> Iterator[None]:
 
 
 @contextmanager
-def blamed(probe: Probe, role: Role, what: str) -> Iterator[None]:
-    """Let whatever is raised inside be the fault of one of a probe's functions, which made the input."""
+def blamed(probe: Probe | Task, role: Role | Part, what: str) -> Iterator[None]:
+    """Let whatever is raised inside be the fault of the function that made the input."""
     try:
         yield
     except WmevalError:

@@ -204,8 +204,11 @@ def skill_score(values: ArrayLike, low_bound: float, high_bound: float = 1.0) ->
     return Score(skill, clip(told.lo), clip(told.hi), told.n, told.reason)
 
 
-def wilson(successes: int, n: int) -> Interval:
+def wilson(successes: float, n: int) -> Interval:
     """Return a share with Wilson's 95 % score interval, as many publish it.
+
+    `successes` may be a sum of chances, where an outcome is known in expectation: the interval is then wider
+    than it need be.
 
     It covers too little where hardly any or nearly all succeed; `bounded_mean` of zeros and ones does not.
 

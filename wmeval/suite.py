@@ -1,4 +1,4 @@
-"""A Suite is a versioned list of probes, tags and counts; a Split is scenes to train on."""
+"""A Suite is a versioned list of probes, tasks, tags and counts; a Split is scenes to train on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from wmeval.camera import View
 from wmeval.scene import Scene
 
-Instrument = Literal["rollout", "imagination", "surprise"]
+Instrument = Literal["rollout", "imagination", "surprise", "choose", "control"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,10 @@ class Suite:
 
     A probe is asked by each of `instruments` that the model has the capabilities for; `controls` is how many
     scenes in which nothing happens are asked of each probe that draws them.
+
+    A task is asked by those of `instruments` that are protocols of planning (choose, control): `instances`
+    choices and `episodes` of control a task and tag (0: as many as there are cases), control at each of
+    `budgets`, how many candidates a planner tries out in one round.
 
     `anchors` is a folder of stored null and ceiling values, one JSON file a View; only runs whose View has
     one there may be submitted.
@@ -36,6 +40,10 @@ class Suite:
     controls: int = 0
     anchors: Traversable | None = None
     summary: str = ""
+    tasks: tuple[str, ...] = ()
+    instances: int = 0
+    episodes: int = 0
+    budgets: tuple[int, ...] = (64,)
 
     @property
     def key(self) -> str:

@@ -1,8 +1,8 @@
 """Names of the cases of a plan, kept in the user's cache: a large suite draws thousands to know them.
 
 A case is drawn from its number by code alone, so its name holds as long as that code does: all of wmeval,
-and every source in the folders of the probe's functions. Workers draw each case again and refuse one that
-is not the planned one, so that a name that does not hold is never taken for another.
+and every source in the folders of the functions of the probe or task. Workers draw each case again and
+refuse one that is not the planned one, so that a name that does not hold is never taken for another.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from wmeval.probe import Probe
 from wmeval.run.code import source_digest
 from wmeval.run.truths import cache_folder, keep
 from wmeval.seeds import digest
+from wmeval.task import Task
 
 Names = list[str] | str  # ids of cases, or in words why they cannot be asked
 
 
-def remembered(probe: Probe, of: Sequence[Any], draw: Callable[[], Names]) -> Names:
+def remembered(probe: Probe | Task, of: Sequence[Any], draw: Callable[[], Names]) -> Names:
     """Return what `draw` says, from the cache where the same was drawn before with the same code.
 
     `of` is all else that determines it, as JSON values.
@@ -41,8 +42,10 @@ def remembered(probe: Probe, of: Sequence[Any], draw: Callable[[], Names]) -> Na
     return told
 
 
-def _code(probe: Probe) -> list[str]:
-    folders = {_file(f).parent for f in (probe.case, probe.twin) if f is not None}
+def _code(probe: Probe | Task) -> list[str]:
+    draws: tuple[Callable[..., Any] | None, ...]
+    draws = (probe.case, probe.twin) if isinstance(probe, Probe) else (probe.instance, probe.choice)
+    folders = {_file(f).parent for f in draws if f is not None}
     return [source_digest("wmeval"), *(_sources(folder, _stamp(folder)) for folder in sorted(folders))]
 
 

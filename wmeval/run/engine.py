@@ -17,7 +17,7 @@ from wmeval.camera import View
 from wmeval.errors import Interrupted, UsageError
 from wmeval.own.sources import absolute
 from wmeval.run.folder import Run
-from wmeval.run.instruments import prepare
+from wmeval.run.instruments import loaded, prepare
 from wmeval.run.interrupt import draining
 from wmeval.run.machine import machine
 from wmeval.run.plan import Plan, Unit, identity, make_plan, measure_key, reaches
@@ -50,6 +50,8 @@ def run(
     dry_run: bool = False,
     view: View | None = None,
     truth: str | Path | None = None,
+    tasks: Sequence[str] | None = None,
+    budgets: Sequence[int] | None = None,
     progress: Told | None = None,
 ) -> Run:
     """Return the finished run of a model on a suite; see `Request` for what the arguments mean.
@@ -72,6 +74,8 @@ def run(
         options=dict(options or {}), limit=limit, seed=seed, replicates=replicates, device=device,
         executor=executor, workers=workers, fail_on_error=fail_on_error, view=view,
         truth=None if truth is None else absolute(str(truth)),
+        tasks=tuple(_absolute(t) for t in tasks) if tasks else None,
+        budgets=tuple(sorted(set(budgets))) if budgets else None,
     )  # fmt: skip
     tell: Told = progress or (lambda _: None)
     tell(Progress("plan"))
@@ -205,14 +209,15 @@ def _give_up(store: Store, plan: Plan, unit: Unit, why: str) -> dict[str, Any]:
     store.event("quarantine", key=unit.key, why=why)
     if not store.has(unit.key):
         store.commit(unit.key, failed_record(unit, why))
-    probe, generated = registry.load_probe(unit.given), store.read(unit.key)
+    probe, generated = loaded(unit.instrument, unit.given), store.read(unit.key)
     judged = given_up(unit, probe, generated, why)
     store.commit(measure_key(unit, probe, plan.metrics, generated), judged)
     return told(unit, judged)
 
 
 def _measure_key(store: Store, plan: Plan, unit: Unit) -> str:
-    return measure_key(unit, registry.load_probe(unit.given), plan.metrics, store.read(unit.key))
+    asks = loaded(unit.instrument, unit.given)
+    return measure_key(unit, asks, plan.metrics, store.read(unit.key))
 
 
 def _measured(store: Store, plan: Plan, unit: Unit) -> bool:
@@ -275,7 +280,7 @@ def _planned_version(plan: Plan) -> str | None:
 
 def _running(unit: Unit) -> str:
     """Return what the errors of a unit are averaged under while a run goes on."""
-    more = [x for x in (unit.instrument, unit.tag) if x not in ("rollout", "iid")]
+    more = [x for x in (unit.instrument, unit.tag, unit.arm) if x not in ("rollout", "iid", "")]
     return " ".join([unit.probe, *more])
 
 

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from wmeval.anchor import Anchor
 from wmeval.camera import View
 from wmeval.errors import UsageError
-from wmeval.run.instruments import failed
+from wmeval.run.instruments import PLANNING, failed, loaded
 from wmeval.run.plan import Plan, Unit, draw, measure_key
 from wmeval.run.store import Store, read_json
+from wmeval.scene import Case
 from wmeval.tracks import Tracks
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from wmeval.scene import Case, Scene
+    from wmeval.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -109,13 +110,11 @@ class Run:
 
     def unit_records(self, unit: Unit) -> list[dict[str, Any]]:
         """Return the finished samples of one unit; none where it is not measured yet."""
-        from wmeval import registry
-
         if not self.store.has(unit.key):
             return []
         generated = self.store.read(unit.key)
         metrics = tuple(self.manifest["metrics"])
-        key = measure_key(unit, registry.load_probe(unit.given), metrics, generated)
+        key = measure_key(unit, loaded(unit.instrument, unit.given), metrics, generated)
         if not self.store.has(key):
             return []
         rows = []
@@ -143,19 +142,28 @@ class Run:
         return pd.DataFrame(rows, columns=None if rows else list(flat))
 
     def case(self, record: Mapping[str, Any]) -> Case:
-        """Return the case that a record answers, drawn again.
+        """Return the case that a record answers, drawn again; of a choice, an arm a candidate.
 
         Raises:
             UsageError: the record was asked by surprise; its `arms` hold the digests of whole clips.
         """
         from wmeval import registry
+        from wmeval.run import problems
 
         if record["instrument"] == "surprise":
             raise UsageError(
                 "a record asked by surprise has whole clips and no case to continue; its frames are "
                 "`run.store.get(record['arms'][NAME]['truth'])['frames']`"
             )
-        given = next(u.given for u in self.units if u.probe == record["probe"])
+        given = next(
+            u.given for u in self.units if (u.probe, u.instrument) == (record["probe"], record["instrument"])
+        )
+        if record["instrument"] in PLANNING:
+            task = registry.load_task(given)
+            if record["instrument"] == "control":
+                return Case.single(problems.instance(task, record["tag"], record["index"]).scene)
+            offered = problems.choice(task, record["tag"], record["index"]).candidates
+            return Case({str(i): one.scene for i, one in enumerate(offered)})
         return draw(registry.load_probe(given), record["tag"], record["index"])
 
     def clips(self, record: Mapping[str, Any], arm: str | None = None) -> Clips:
@@ -178,7 +186,7 @@ class Run:
         return Clips(
             self.view.fps, blobs["shown"], truth["times"], truth["frames"], truth["bodies"], predicted,
             tracks("seen.") if "seen.times" in kept else None,
-            tracks("true.") if kept else self._true_tracks(scene, truth["times"]),
+            tracks("true.") if "true.times" in kept else self._true_tracks(scene, truth["times"]),
             tuple(float(b.hue or 0.0) for b in scene.moving),
         )  # fmt: skip
 

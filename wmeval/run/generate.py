@@ -70,7 +70,7 @@ def generate(
         EnvironmentFault: the cases drawn here are not the planned ones, or the disk is full.
     """
     samples = shown(unit, probe, model.card.context[1], view, run_seed, store)
-    ask_all(samples, model.card.max_batch, lambda batch: _answers(model, batch, view), check)
+    ask_all(samples, model.card.max_batch, lambda batch: answers(model, batch, view), check)
     if "reconstructs" in model.card.capabilities and unit.replicate == 0 and unit.tag != CONTROL:
         # last, so that nothing the model has to continue was shown to it whole before
         asked = [a for s in samples for a in s.arms.values()]
@@ -126,7 +126,7 @@ def ask(batch: list[Asked], answering: Answering, checking: Checking) -> list[Pr
     except Exception:
         if len(batch) > 1:
             return [ask([one], answering, checking)[0] for one in batch]
-        return [Prediction(status=Status("failed", f"the model raised\n{_trace()}"))]
+        return [Prediction(status=Status("failed", f"the model raised\n{trace()}"))]
     if not isinstance(answers, list) or len(answers) != len(batch):
         got = f"{len(answers)}" if isinstance(answers, list) else f"a {type(answers).__name__}"
         why = (
@@ -164,7 +164,8 @@ def check(answer: Any, observation: Observation) -> Prediction:
     return answer
 
 
-def _answers(model: WorldModel | Reference, batch: list[Asked], view: View) -> list[Prediction]:
+def answers(model: WorldModel | Reference, batch: list[Asked], view: View) -> list[Prediction]:
+    """Return what a model or a reference generates."""
     if isinstance(model, Reference):
         return [
             model.predict(
@@ -206,16 +207,7 @@ def _show(
             with promises.blamed(probe, "case", "its scene cannot be simulated"):
                 truth = truth_of(scene, probe.futures)
             sample.seconds["simulate"] += time.perf_counter() - begun
-            begun = time.perf_counter()
-            context, ahead = frame_split(scene, view, probe.horizon_s)
-            times = np.concatenate([context, ahead])
-            rendered = render(truth, view, times)
-            observation = observe(truth, view, probe.horizon_s, rendered=rendered)
-            sample.seconds["render"] += time.perf_counter() - begun
-            blob = store.put({"times": times, "frames": rendered.frames, "bodies": rendered.bodies})
-            given = _trimmed(observation, most)
-            whole = Clip(rendered.frames, view.fps, observation.actions)
-            sample.arms[name] = Asked(position, name, truth, given, blob, seed, len(context), whole)
+            lay(sample, position, name, truth, probe.horizon_s, most, view, seed, store)
     except EnvironmentFault:
         raise
     except ProbeFault as fault:
@@ -223,8 +215,25 @@ def _show(
         sample.fault = str(fault.on(f"case {index} (eval, {unit.tag})"))
     except Exception:
         sample.arms.clear()
-        sample.fault = f"the probe's scene could not be made\n{_trace()}"
+        sample.fault = f"the probe's scene could not be made\n{trace()}"
     return sample
+
+
+def lay(
+    sample: Sample, position: int, name: str, truth: Truth, horizon_s: float, most: int, view: View,
+    seed: int, store: Store,
+) -> None:  # fmt: skip
+    """Add an arm to the sample at a position of its unit: rendered, kept, and ready to be asked."""
+    begun = time.perf_counter()
+    context, ahead = frame_split(truth.scene, view, horizon_s)
+    times = np.concatenate([context, ahead])
+    rendered = render(truth, view, times)
+    observation = observe(truth, view, horizon_s, rendered=rendered)
+    sample.seconds["render"] += time.perf_counter() - begun
+    blob = store.put({"times": times, "frames": rendered.frames, "bodies": rendered.bodies})
+    given = _trimmed(observation, most)
+    whole = Clip(rendered.frames, view.fps, observation.actions)
+    sample.arms[name] = Asked(position, name, truth, given, blob, seed, len(context), whole)
 
 
 def _trimmed(observation: Observation, most: int) -> Observation:
@@ -258,5 +267,6 @@ def _record(unit: Unit, position: int, sample: Sample, store: Store | None) -> d
     }
 
 
-def _trace() -> str:
+def trace() -> str:
+    """Return the last lines of the exception under way."""
     return "".join(traceback.format_exc().splitlines(keepends=True)[-TRACE_LINES:])

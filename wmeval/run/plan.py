@@ -1,8 +1,6 @@
 """The plan of a run: which units of work answer a request, each keyed by all that determines its result.
 
-Making a plan is deterministic and loads no model. A unit is one block of cases of one probe, instrument and
-tag: the micro-batch is part of its key, since it may change a model's arithmetic; how many workers there
-are, how far `--limit` goes and where it runs are not.
+Making a plan is deterministic and loads no model.
 """
 
 from __future__ import annotations
@@ -12,49 +10,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wmeval import promises, registry
 from wmeval.camera import View
 from wmeval.errors import ProbeFault, UsageError
 from wmeval.model import ActionSpace, Card
 from wmeval.probe import Probe
-from wmeval.run.code import defined_in, file_digest, source_digest
+from wmeval.run import problems
+from wmeval.run.code import file_digest, source_digest
 from wmeval.run.drawn import Names, remembered
-from wmeval.run.instruments import CONTROL, CONTROLLED, code, lacking, rests_on
+from wmeval.run.instruments import CONTROL, CONTROLLED, PLANNING, code, judged_by, lacking
 from wmeval.run.request import Request
-from wmeval.scene import Case, Scene
+from wmeval.run.units import SCHEMA, Asking, Unit, blocks, identity, reaches
+from wmeval.scene import Case
 from wmeval.seeds import digest, scene_rng
 from wmeval.suite import Instrument, Suite
+from wmeval.task import Task
 
-SCHEMA = 1
 UNKNOWN = "the truth is recordings, of whose bodies and laws nothing is known"
-BLOCK = 8  # cases a unit at most: small enough to share out, large enough to batch
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One block of cases of one probe, instrument and tag. `key` names its generated samples."""
-
-    key: str
-    probe: str  # name@version
-    given: str  # how the registry finds the probe
-    tag: str
-    indices: tuple[int, ...]
-    case_ids: tuple[str, ...]
-    replicate: int
-    instrument: Instrument = "rollout"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the unit as JSON values."""
-        return {**asdict(self), "indices": list(self.indices), "case_ids": list(self.case_ids)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Unit:
-        """Return the unit that `to_json` described."""
-        return cls(
-            **{**data, "indices": tuple(data["indices"]), "case_ids": tuple(data["case_ids"])}
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,21 +118,17 @@ def plan_of(request: Request, card: Card, weights: str | None) -> Plan:
         )
     units: list[Unit] = []
     na: list[Mapping[str, str]] = []
-    seen: set[str] = set()
-    for given in suite.probes if request.probes is None else request.probes:
-        probe = registry.load_probe(given)
-        if probe.key in seen:
-            raise UsageError(f"the probe {probe.key} is asked for twice; name it once")
-        seen.add(probe.key)
-        for instrument in request.instruments or suite.instruments:
-            if request.truth is not None:
-                na.append({"probe": probe.key, "instrument": instrument, "tag": "", "reason": UNKNOWN})
-                continue
-            asked = _Asked(request, card, weights, view, suite, probe, given, instrument)
-            made, left = _asked(asked)
-            units += made
-            na += left
-    fewer = request.limit is not None and (request.truth is not None or request.limit < suite.cases)
+    limit = request.limit
+    fewer = limit is not None and request.truth is not None
+    for asks, given, instrument in _questions(request, suite):
+        asked = Asking(request, card, weights, view, suite, asks, given, instrument)
+        if request.truth is not None:
+            na.append(asked.na(UNKNOWN))
+            continue
+        made, left = problems.asked(asked) if instrument in PLANNING else _asked(asked)
+        units += made
+        na += left
+        fewer = fewer or (limit is not None and limit < asked.count)
     metrics = tuple(suite.metrics)
     for name in metrics:
         if name not in registry.entries("metrics"):
@@ -168,24 +136,36 @@ def plan_of(request: Request, card: Card, weights: str | None) -> Plan:
     return Plan(request, card, suite, view, weights, metrics, tuple(units), tuple(na), fewer)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """One probe to be asked by one instrument."""
+def _questions(request: Request, suite: Suite) -> list[tuple[Probe | Task, str, Instrument]]:
+    """Return what is asked, how the registry finds it, and by which instrument.
 
-    request: Request
-    card: Card
-    weights: str | None
-    view: View
-    suite: Suite
-    probe: Probe
-    given: str
-    instrument: Instrument
+    What a request names stands in the place of all that the suite names.
 
-    def na(self, reason: str, tag: str = "") -> dict[str, str]:
-        return {"probe": self.probe.key, "instrument": self.instrument, "tag": tag, "reason": reason}
+    Raises:
+        UsageError: a name that is not there, or is there twice, or nothing is left to ask.
+    """
+    named = request.probes is not None or request.tasks is not None
+    probes = [(registry.load_probe(n), n) for n in (request.probes or () if named else suite.probes)]
+    tasks = [(registry.load_task(n), n) for n in (request.tasks or () if named else suite.tasks)]
+    asked: list[tuple[Probe | Task, str, Instrument]] = []
+    for kind, pairs, plans in (("probe", probes, False), ("task", tasks, True)):
+        keys = [asks.key for asks, _ in pairs]
+        if twice := [k for k in keys if keys.count(k) > 1]:
+            raise UsageError(f"the {kind} {twice[0]} is asked for twice; name it once")
+        ways = [i for i in request.instruments or suite.instruments if (i in PLANNING) == plans]
+        if not ways and request.instruments is None:  # named, and the suite does not say how
+            ways = list(PLANNING) if plans else ["rollout"]
+        asked += [(asks, given, way) for asks, given in pairs for way in ways]
+    if request.instruments and not asked:
+        what = "tasks" if set(request.instruments) <= set(PLANNING) else "probes"
+        raise UsageError(
+            f"--instrument {' '.join(request.instruments)} asks {what}, and there are none; name one with "
+            f"--{what[:-1]}, or a suite that has some with --suite"
+        )
+    return asked
 
 
-def _asked(a: _Asked) -> tuple[list[Unit], list[Mapping[str, str]]]:
+def _asked(a: Asking) -> tuple[list[Unit], list[Mapping[str, str]]]:
     """Return the units that ask a probe by an instrument, and why any are missing."""
     if reason := lacking(a.card, a.instrument):
         return [], [a.na(reason)]
@@ -210,18 +190,18 @@ def _asked(a: _Asked) -> tuple[list[Unit], list[Mapping[str, str]]]:
             na.append(a.na(made, tag if units else ""))
             break
         for replicate in range(a.request.replicates if a.instrument != "surprise" else 1):
-            units += _blocks(a, tag, made, replicate)
+            units += blocks(a, tag, made, replicate)
     return units, na
 
 
-def _names(a: _Asked, tag: str, count: int) -> Names:
+def _names(a: Asking, tag: str, count: int) -> Names:
     """Return the ids of the cases, or in words why they cannot be asked of this model; drawn once."""
     of = [a.instrument, tag, count, asdict(a.view), [*a.card.context, a.card.context_step]]
     of += [a.card.horizon, a.probe.horizon_s, a.card.actions.fidelity, a.card.reference]
     return remembered(a.probe, [a.given, *of, a.probe.must_see], lambda: _cases(a, tag, count))
 
 
-def _cases(a: _Asked, tag: str, count: int) -> Names:
+def _cases(a: Asking, tag: str, count: int) -> Names:
     if a.instrument == "surprise":
         from wmeval.twins import question, unaskable
 
@@ -252,27 +232,22 @@ def commanded(case: Case) -> bool:
     return len(done) == len(scenes) > 1 and len(set(done)) == len(done)
 
 
-def frame_counts(scene: Scene, view: View, horizon_s: float) -> tuple[int, int]:
-    """Return how many frames a scene has up to its cut and how many are asked for after it."""
-    times = view.frame_times(scene.duration_s)
-    shown = int(np.sum(times <= scene.cut_s + 1e-9))
-    return shown, int(np.sum(times[shown:] <= scene.cut_s + horizon_s + 1e-9))
-
-
-def measure_key(unit: Unit, probe: Probe, metrics: tuple[str, ...], generated: Mapping[str, Any]) -> str:
+def measure_key(
+    unit: Unit, probe: Probe | Task, metrics: tuple[str, ...], generated: Mapping[str, Any]
+) -> str:
     """Return the key of a unit's measurement: of what was predicted, and of the code that judges it."""
     predicted = [
         [s["case_id"], {arm: [a["status"], a["prediction"], a.get("codec")] for arm, a in s["arms"].items()}]
         for s in generated["samples"]
     ]
-    of = {name: metric_code(name) for name in metrics}
+    of = {name: metric_code(name) for name in metrics} if isinstance(probe, Probe) else {}
     return digest(
         {
             "schema": SCHEMA,
             "stage": "measure",
             "generate": unit.key,
             "predicted": predicted,
-            "probe": [probe.key, defined_in(probe.measure), defined_in(probe.event)],
+            "probe": [probe.key, *judged_by(probe)],
             "metrics": of,
             "code": source_digest(*code(unit.instrument)),
         }
@@ -301,57 +276,17 @@ def _model(request: Request) -> tuple[Card, str | None]:
     return card, file_digest(path) if path and path.exists() else None
 
 
-def reaches(model: str) -> frozenset[str]:
-    """Return the options of a model that say only how it is reached, and so change no result."""
-    return frozenset() if registry.is_reference(model) else registry.load_adapter(model).reaches
-
-
-def identity(request: Request, without: frozenset[str]) -> dict[str, Any]:
-    """Return what must be the same for two commands to write into one folder, some options left out."""
-    return {**request.identity, "options": {k: v for k, v in request.options.items() if k not in without}}
-
-
-def _blocks(a: _Asked, tag: str, case_ids: list[str], replicate: int) -> list[Unit]:
-    world = source_digest("wmeval.world", "wmeval.scene", "wmeval.truth", "wmeval.camera")
-    more = rests_on(a.instrument, a.probe)
-    options = identity(a.request, reaches(a.request.model))["options"]
-    size = min(BLOCK, a.card.max_batch)
-    units = []
-    for start in range(0, len(case_ids), size):
-        ids = tuple(case_ids[start : start + size])
-        key = digest(
-            {
-                "schema": SCHEMA,
-                "stage": "generate",
-                "instrument": a.instrument,
-                "model": [a.card.name, a.card.version, a.weights, options],
-                "probe": a.probe.key,
-                "horizon_s": a.probe.horizon_s,
-                "cases": list(ids),
-                "view": asdict(a.view),
-                "seed": a.request.seed,
-                "replicate": replicate,
-                "code": [world, *more] if more else world,
-            }
-        )
-        indices = tuple(range(start, start + len(ids)))
-        units.append(Unit(key, a.probe.key, a.given, tag, indices, ids, replicate, a.instrument))
-    return units
-
-
 def _inapplicable(card: Card, view: View, probe: Probe, cases: list[Case]) -> str:
     """Return in words why a probe cannot be asked of a model, or nothing."""
-    fewest, most = card.context
     if commanded(cases[0]) and card.actions.fidelity == "none" and not card.reference:
         return "the probe commands actions, and none of a scene reaches the model"
     for scene in (s for c in cases for s in c.arms.values()):
-        shown, asked = frame_counts(scene, view, probe.horizon_s)
-        if shown < fewest:
-            return f"the model needs {fewest} context frames; a scene shows {shown}"
-        seen = (min(shown, most) - 1) // card.context_step * card.context_step
-        if seen / view.fps < scene.needs_s - 1e-6 and seen + 1 < shown:
-            at = f"{seen + 1} frames ({seen / view.fps:g} s)"
-            return f"the model sees {at}; one must look for {scene.needs_s:g} s"
-        if card.horizon is not None and asked > card.horizon:
-            return f"the model predicts {card.horizon} frames; the probe asks for {asked}"
+        if why := problems.unseen(card, view, scene, probe.horizon_s, "probe"):
+            return why
     return ""
+
+
+__all__ = [
+    "SCHEMA", "Plan", "Unit", "commanded", "draw", "identity", "make_plan", "measure_key", "metric_code",
+    "plan_of", "reaches",
+]  # fmt: skip

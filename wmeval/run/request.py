@@ -35,6 +35,8 @@ class Request:
     fail_on_error: float = 0  # a count of samples, or below 1 a share of them
     view: View | None = None  # in place of the one that the model's card states
     truth: str | None = None  # recordings in place of scenes: a folder, an HDF5 file or "gym:ENV"
+    tasks: tuple[str, ...] | None = None  # in place of the suite's; names or "file.py:NAME"
+    budgets: tuple[int, ...] | None = None  # of control, in place of the suite's
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
@@ -43,6 +45,8 @@ class Request:
             if name not in get_args(Instrument):
                 known = ", ".join(get_args(Instrument))
                 raise UsageError(f"--instrument was given as {name!r}; expected one of {known}")
+        if any(budget < 2 for budget in self.budgets or ()):
+            raise UsageError(f"--budget was given as {min(self.budgets or ())}; expected at least 2")
         if self.replicates < 1:
             raise UsageError(f"--replicates was given as {self.replicates}; expected at least 1")
         if isinstance(self.workers, str) and self.workers != "auto":
@@ -55,6 +59,7 @@ class Request:
     @property
     def identity(self) -> dict[str, Any]:
         """What must be the same for two commands to write into one folder."""
+        planned = {k: list(v) for k in ("tasks", "budgets") if (v := getattr(self, k)) is not None}
         return {
             "model": self.model,
             "suite": self.suite,
@@ -66,12 +71,13 @@ class Request:
             "replicates": self.replicates,
             "view": asdict(self.view) if self.view else None,
             "truth": self.truth,
+            **planned,  # left out where not given, so that folders of other runs keep their names
         }
 
     def to_json(self) -> dict[str, Any]:
         """Return the request as JSON values."""
         values = asdict(self)
-        for name in ("probes", "instruments"):
+        for name in ("probes", "instruments", "tasks", "budgets"):
             values[name] = list(values[name]) if values[name] is not None else None
         return values
 
@@ -79,7 +85,8 @@ class Request:
     def from_json(cls, data: Mapping[str, Any]) -> Request:
         """Return the request that `to_json` described."""
         view = View(**data["view"]) if data["view"] else None
-        named = {k: tuple(v) for k in ("probes", "instruments") if (v := data.get(k)) is not None}
+        lists = ("probes", "instruments", "tasks", "budgets")
+        named = {k: tuple(v) for k in lists if (v := data.get(k)) is not None}
         return cls(**{**data, **named, "view": view})
 
     def command(self, out: Path) -> str:
@@ -91,6 +98,10 @@ class Request:
             words += ["--probe", name]
         for instrument in self.instruments or ():
             words += ["--instrument", instrument]
+        for name in self.tasks or ():
+            words += ["--task", name]
+        for budget in self.budgets or ():
+            words += ["--budget", str(budget)]
         for key, value in self.options.items():
             words += ["--set", f"{key}={value}"]
         base = Request(self.model)

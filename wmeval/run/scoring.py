@@ -20,7 +20,16 @@ from wmeval.metric import SetMetric
 from wmeval.probe import Measurement, Probe
 from wmeval.run.code import source_digest
 from wmeval.run.folder import Run
-from wmeval.run.instruments import CONTROL, failed, scoring, scoring_module, worst
+from wmeval.run.instruments import (
+    CONTROL,
+    PLANNING,
+    failed,
+    loaded,
+    scoring,
+    scoring_module,
+    worst,
+)
+from wmeval.run.instruments import code as modules
 from wmeval.run.plan import SCHEMA, Plan, measure_key
 from wmeval.run.progress import Progress
 from wmeval.run.store import Store, plain
@@ -41,14 +50,19 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
     assert plan is not None
     records = list(run.records())
     suite, view = plan.suite, plan.view
-    probes = {u.probe: registry.load_probe(u.given) for u in plan.units}
+    # a task may have the name of a probe
+    probes = {(u.probe, u.instrument): loaded(u.instrument, u.given) for u in plan.units}
     groups: dict[tuple[str, Instrument, str], list[Record]] = defaultdict(list)
     for record in records:
         groups[record["probe"], record["instrument"], record["tag"]].append(record)
-    scores = []
+    scores: list[dict[str, Any]] = []
+    planning: list[dict[str, Any]] = []
     na = [dict(r) for r in plan.na]
     for key in dict.fromkeys((u.probe, u.instrument, u.tag) for u in plan.units):
-        probe, instrument, tag = probes[key[0]], key[1], key[2]
+        probe, instrument, tag = probes[key[:2]], key[1], key[2]
+        if instrument in PLANNING:
+            planning += scoring(instrument)(probe, tag, groups[key], suite, view)
+            continue
         rolled = instrument == "rollout" and tag != CONTROL
         if rolled and stored_anchor(suite, probe, tag, view) is None:
             tell(Progress("anchors", message=f"no stored anchor fits {probe.key} at this view; making one"))
@@ -80,12 +94,12 @@ def write_results(run: Run, tell: Any = lambda _: None) -> dict[str, Any]:
         "nondeterminism": len(run.store.events("nondeterminism")),
         "scores": scores,
         "fidelity": fidelity(plan, records, run.store),
-        "planning": [],
+        "planning": planning,
         "implied": [
             row
             for key, rows in groups.items()
-            if key[1] != "surprise" and key[2] != CONTROL and key not in unfit
-            for row in implied(run, probes[key[0]], key[1], key[2], rows)
+            if key[1] not in ("surprise", *PLANNING) and key[2] != CONTROL and key not in unfit
+            for row in implied(run, probes[key[:2]], key[1], key[2], rows)
         ],
         "speed": speed(records, run.store.events("session")),
         "na": na,
@@ -99,9 +113,11 @@ def inputs_digest(store: Store, plan: Plan) -> str:
     keys = []
     for unit in plan.units:
         if store.has(unit.key):
-            key = measure_key(unit, registry.load_probe(unit.given), plan.metrics, store.read(unit.key))
+            asks = loaded(unit.instrument, unit.given)
+            key = measure_key(unit, asks, plan.metrics, store.read(unit.key))
             keys.append([unit.key, key, store.has(key)])
     homes = sorted({scoring_module(u.instrument) for u in plan.units} | {"wmeval.run.scoring"})
+    homes += [m for i in PLANNING if any(u.instrument == i for u in plan.units) for m in modules(i)]
     homes += ["wmeval.run.split", "wmeval.run.energy", "wmeval.measure.energy"]
     code = source_digest(*homes, "wmeval.stats", "wmeval.anchor", "wmeval.calibrate")
     return digest([keys, plan.to_json()["na"], plan.partial, code, _anchors_digest(plan.suite)])

@@ -82,10 +82,10 @@ class Worker:
 
     def run(self, unit: Unit) -> dict[str, Any]:
         """Generate and measure what of a unit is not committed yet, and return a summary of its samples."""
-        from wmeval.run.instruments import generating, measuring
+        from wmeval.run.instruments import generating, loaded, measuring
 
         begun = time.perf_counter()
-        probe = registry.load_probe(unit.given)
+        probe = loaded(unit.instrument, unit.given)
         if not self.store.has(unit.key):
             if not self.setup.generates:
                 return {"key": unit.key, "samples": []}
