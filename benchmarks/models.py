@@ -61,8 +61,8 @@ def page(out: Path) -> str:
         "has the reason):",
         _table(["concept", *models], _skills(models, runs)),
         _table(["", *models], _summary(models, runs, said)),
-        "Surprise: share of comparisons that the possible clip wins (chance .50). Matched twins; in brackets what "
-        "is not exactly matched (reversals, and pairs that trivial cues may tell apart):",
+        "Surprise: share of comparisons that the possible clip wins (chance .50). Matched twins; in brackets "
+        "what is not exactly matched (reversals, and pairs that trivial cues may tell apart):",
         _table(["concept", *models], _surprises(models, runs)),
     ]
     return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""What `benchmarks/models.py` asks: every concept of core, in the training split and beyond it, at reduced n."""
+"""What `benchmarks/models.py` asks: every concept of core, in the training split and beyond, at small n."""
 
 from dataclasses import replace
 
