@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
     *("errors", "seeds", "camera", "scene", "caption", "truth", "tracks", "model", "probe", "metric"),
-    *("suite", "task", "anchor", "stats", "chance", "power", "registry", "promises", "hub"),
+    *("suite", "task", "anchor", "stats", "chance", "power", "registry", "promises", "hub", "environments"),
 }
 WORKSHOPS = {"world", "perceive", "measure", "plan"}
 LAYERS = [
@@ -26,6 +26,7 @@ LAYERS = [
         "check_latents",
         "check_cases",
         "doctor",
+        "hns",
         "own",
         "pack",
         "remote",

@@ -30,6 +30,7 @@ COMMANDS = {
     "view": ("wmeval.cli.view", "Open a run's report in the browser."),
     "compare": ("wmeval.cli.compare", "Compare runs, paired on the scenes that they share."),
     "power": ("wmeval.cli.power", "Tell what differences a run can show, and how many cases others need."),
+    "hns": ("wmeval.cli.hns", "Score runs on Atari 100k against humans and published agents."),
     "data": ("wmeval.cli.data", "Make and export data to train on."),
     "export": ("wmeval.cli.export", "Write a suite's questions as files, for a model that cannot be called."),
     "train": ("wmeval.cli.train", "Train one of the models or feature extractors that are shipped."),
