@@ -31,6 +31,7 @@ class Saved:
     number: int  # of the engine's kept state
     tick: int
     pushes: tuple[Push, ...]
+    trail: tuple[Any, ...]  # poses up to then, so that one can go back and forth between moments
 
 
 class Live:
@@ -96,24 +97,24 @@ class Live:
         ]
         for step in range(first, last, self._substeps):
             for now in range(step, step + self._substeps):
-                for uid, at, until, impulse, force in acting:
-                    if now == at and impulse.any():
-                        self.client.push(uid, impulse)
-                    if at <= now < until and force.any():
-                        self.client.push(uid, force)
+                for uid, at, until, kick, held in acting:
+                    if now == at and kick.any():
+                        self.client.push(uid, kick)
+                    if at <= now < until and held.any():
+                        self.client.push(uid, held)
                 self.client.step()
             self.tick += 1
             self._trail.append(self._poses())
 
     def save(self) -> Saved:
         """Return this moment, to be gone back to; `drop` it when done, each keeps about .1 MB."""
-        return Saved(self.client.save(), self.tick, self._pushes)
+        return Saved(self.client.save(), self.tick, self._pushes, tuple(self._trail))
 
     def restore(self, saved: Saved) -> None:
-        """Go back to a moment of this live scene: everything after it has not happened."""
+        """Go to a saved moment of this live scene: nothing but what led to it has happened."""
         self.client.restore(saved.number)
         self.tick, self._pushes = saved.tick, saved.pushes
-        del self._trail[saved.tick + 1 :]
+        self._trail = list(saved.trail)
 
     def drop(self, saved: Saved) -> None:
         """Forget a moment."""
