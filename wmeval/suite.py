@@ -22,9 +22,9 @@ class Suite:
     A probe is asked by each of `instruments` that the model has the capabilities for; `controls` is how many
     scenes in which nothing happens are asked of each probe that draws them.
 
-    A task is asked by those of `instruments` that are protocols of planning (choose, control): `instances`
-    choices and `episodes` of control a task and tag (0: as many as there are cases), control at each of
-    `budgets`, how many candidates a planner tries out in one round.
+    A task is asked by those of `instruments` that plan (choose, control), at all of its own tags where the
+    suite names none: `instances` choices and `episodes` of control a tag (0: as many as there are cases), and
+    control at each of `budgets`, how many candidates a planner tries out in one round.
 
     `anchors` is a folder of stored null and ceiling values, one JSON file a View; only runs whose View has
     one there may be submitted.

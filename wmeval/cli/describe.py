@@ -11,7 +11,7 @@ from wmeval.cli.options import as_json, print_json
 @click.argument("name", metavar="NAME|file.py")
 @as_json
 def command(name: str, as_json: bool) -> int:
-    """Tell what a model, probe, suite, metric, extractor or split is, and which options it has."""
+    """Tell what a model, probe, task, suite, metric, extractor or split is, and which options it has."""
     from wmeval.report.describe import describe
     from wmeval.report.words import fact
 

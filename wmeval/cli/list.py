@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -19,7 +19,8 @@ INDENT = 18
 def command(kind: str | None, check: bool, as_json: bool) -> int:
     """List what is installed. KIND is models, probes, suites, tasks, metrics, features or splits.
 
-    `wmeval list models` tells of each model what it can do, its classes, its licence and what it needs.
+    `wmeval list models` tells of each model what it can do, its classes, its licence and what it needs;
+    `wmeval list tasks` tells of each planning task what is to be reached and how it is asked.
     """
     from wmeval import registry
 
@@ -29,16 +30,36 @@ def command(kind: str | None, check: bool, as_json: bool) -> int:
 
         told = [row for row in listing["models"] if registry.is_reference(row["name"])]
         listing["models"] = told + roster(check=check)
+    if kind == "tasks":
+        from wmeval.report.describe import task_facts
+
+        for row in listing["tasks"]:
+            row |= {} if row["problem"] else _facts(task_facts, row)
     if as_json:
         print_json(listing)
     elif kind == "models":
         _models(listing["models"])
+    elif kind == "tasks":
+        for row in listing["tasks"]:
+            _tell(row["name"], row["problem"] or row["summary"] or row["from"])
+            if not row["problem"]:
+                _tell("", f"asked by {' and '.join(row['asked'])}; tags {', '.join(row['tags'])}")
     else:
         for of, rows in listing.items():
             click.echo(click.style(of, bold=True) + ("" if rows else "  (none)"))
             for row in rows:
                 click.echo(f"  {row['name']:24} {row['problem'] or row['from']}")
     return 1 if any(row["problem"] for rows in listing.values() for row in rows) else 0
+
+
+def _facts(told: Callable[[str], dict[str, Any]], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what there is to say of a task, or the sentence that says why it cannot be loaded."""
+    from wmeval.errors import WmevalError
+
+    try:
+        return {**told(row["name"]), "name": row["name"]}
+    except WmevalError as fault:
+        return {"problem": str(fault)}
 
 
 def _models(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -16,9 +16,13 @@ from wmeval.cli.options import CountOr, as_json, device, out, print_json, settin
 @click.option("--suite", default="quick", show_default=True, metavar="NAME", help="The questions.")
 @click.option("--probe", "probes", multiple=True, metavar="NAME|file.py",
               help="Ask this in place of the suite's probes; repeat for more.")  # fmt: skip
+@click.option("--task", "tasks", multiple=True, metavar="NAME|file.py",
+              help="Ask this planning task in place of the suite's; repeat for more.")  # fmt: skip
 @click.option("--instrument", "instruments", multiple=True,
-              type=click.Choice(["rollout", "imagination", "surprise"]),
+              type=click.Choice(["rollout", "imagination", "surprise", "choose", "control"]),
               help="Ask by this in place of the suite's instruments; repeat for more.")  # fmt: skip
+@click.option("--budget", "budgets", multiple=True, type=click.IntRange(2), metavar="N",
+              help="Candidates a round of a planner, in place of the suite's; repeat for more.")  # fmt: skip
 @click.option("--truth", metavar="FOLDER|FILE.h5|gym:ENV",
               help="Recordings of another world in place of our scenes; see docs/own-truth.md.")  # fmt: skip
 @click.option("--weights", metavar="PATH|hf:ORG/NAME", help="A checkpoint in place of the shipped one.")

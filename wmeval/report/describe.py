@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from wmeval.model import Adapter, Card
     from wmeval.probe import Probe
     from wmeval.suite import Split, Suite
+    from wmeval.task import Task
 
 
 def describe(name: str) -> list[dict[str, Any]]:
-    """Return what a name stands for: {"kind", "name", ...} for each kind that has it; a file is a probe.
+    """Return what a name stands for: {"kind", "name", ...} for each kind that has it.
+
+    A file holds a probe or a task.
 
     Raises:
         UsageError: nothing has this name, or what has it cannot be imported.
     """
     if name.endswith(".py") or ".py:" in name:
-        return [{"kind": "probe", **_probe(registry.load_probe(name))}]
+        return [_in_file(name)]
     bare = name.partition("@")[0]
     found: list[dict[str, Any]] = []
     if registry.is_reference(bare):
@@ -73,7 +76,9 @@ def _suite(name: str) -> dict[str, Any]:
     return {
         "name": suite.name, "version": suite.version, "summary": suite.summary, "probes": list(suite.probes),
         "metrics": list(suite.metrics), "cases": suite.cases, "tags": list(suite.tags),
-        "instruments": list(suite.instruments), "controls": suite.controls,
+        "instruments": list(suite.instruments), "controls": suite.controls, "tasks": list(suite.tasks),
+        "instances": suite.instances, "episodes": suite.episodes,
+        "budgets": list(suite.budgets) if suite.tasks else [],
         "anchors": "stored" if suite.anchors is not None else "made by each run",
     }  # fmt: skip
 
@@ -104,10 +109,34 @@ def _split(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _task(name: str) -> dict[str, Any]:
-    task = registry.load_task(name)
-    told = {k: v for k in ("name", "version", "summary") if isinstance(v := getattr(task, k, None), str)}
-    return {"name": name, **told, "asked": "not yet: tasks are listed, and no command runs one"}
+def task_facts(name: str) -> dict[str, Any]:
+    """Return what there is to say of a planning task, by its name or from a file."""
+    task: Task = registry.load_task(name.partition("@")[0] if ".py" not in name else name)
+    drive, told = task.drive, {}
+    if drive is not None:
+        unit = "m/s2" if drive.kind == "force" else "m/s"
+        told = {
+            "actions": f"{drive.size} in [-1, 1]: {drive.kind} along {' and '.join(drive.axes)}, 1 is "
+            f"{drive.most:g} {unit}, one a block of {task.block_s:g} s",
+            "planned": f"{task.look} blocks ahead, {task.per_plan} carried out before planning again",
+        }  # fmt: skip
+    return {
+        "name": task.name, "version": task.version, "summary": task.summary,
+        "asked": list(task.protocols), "tags": list(task.tags),
+        "cost": f"{task.unit}, 0 = reached, at most {task.worst:g}",
+        "succeeds": f"when the goal holds for the last {task.dwell_s:g} s", **told,
+    }  # fmt: skip
+
+
+def _in_file(name: str) -> dict[str, Any]:
+    """Return what a file holds: a probe, or else a task; the fault is that of the probe."""
+    try:
+        return {"kind": "probe", **_probe(registry.load_probe(name))}
+    except UsageError as fault:
+        try:
+            return {"kind": "task", **task_facts(name)}
+        except UsageError:
+            raise fault from None
 
 
 _TELL: Mapping[str, Callable[[str], dict[str, Any]]] = {
@@ -117,5 +146,5 @@ _TELL: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "metrics": _metric,
     "features": _features,
     "splits": _split,
-    "tasks": _task,
+    "tasks": task_facts,
 }

@@ -153,7 +153,8 @@ def asked(a: Asking) -> tuple[list[Unit], list[Mapping[str, str]]]:
         return [], [a.na(f"the task {way}")]
     if reason := lacking(a.card, a.instrument, task):
         return [], [a.na(reason)]
-    tags = [t for t in a.suite.tags if t in task.tags] if a.suite.tasks else list(task.tags)
+    own = not (a.suite.tasks and a.suite.tags)
+    tags = list(task.tags) if own else [t for t in a.suite.tags if t in task.tags]
     na: list[Mapping[str, str]] = []
     if not tags:
         na.append(a.na(f"has tags {', '.join(task.tags)}, the suite {', '.join(a.suite.tags)}"))
@@ -167,27 +168,22 @@ def asked(a: Asking) -> tuple[list[Unit], list[Mapping[str, str]]]:
         if isinstance(made, str):
             na.append(a.na(made, tag))
             continue
-        ways, left = _ways(a, task, tag)
-        na += left
-        for way in ways:
+        for way in _ways(a, task, tag):
             for replicate in range(a.request.replicates):
                 units += blocks(a, tag, made, replicate, way)
     return units, na
 
 
-def _ways(a: Asking, task: Task, tag: str) -> tuple[list[str], list[Mapping[str, str]]]:
-    """Return the arms of a problem, and why any are missing."""
-    home: Any = import_module(f"wmeval.run.{a.instrument}")
+def _ways(a: Asking, task: Task, tag: str) -> list[str]:
+    """Return the arms of a problem: how a model is read, or whose dynamics are planned in, by which cost."""
     if a.instrument == "choose":
-        return list(home.arms(a.card)), []
-    costs, na = ["state"], []
-    if instance(task, tag, 0).posed:
-        costs.append("goal")
-    else:
-        na.append(a.na("no picture can tell this goal, so there is no distance to one", tag))
+        home: Any = import_module("wmeval.run.choose")
+        return list(home.arms(a.card))
+    # where no picture tells the goal, there is no distance to one
+    costs = ["state", "goal"] if instance(task, tag, 0).posed else ["state"]
     budgets = a.request.budgets or a.suite.budgets
     ways = [f"{who}|{cost}|{b}" for who in ("model", "simulator") for cost in costs for b in budgets]
-    return [*ways, "random||", "still||"], na
+    return [*ways, "random||", "still||"]
 
 
 def _names(a: Asking, task: Task, tag: str, count: int) -> Names:
