@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from wmeval.report import groups, own, plots, sections, words
+from wmeval.report import groups, own, planning, plots, sections, words
 from wmeval.report.sample import Key, Sample, telling
-from wmeval.report.scenes import probe_sections
+from wmeval.report.scenes import planned_scenes, probe_sections
 from wmeval.report.videos import Videos, anchor
 
 if TYPE_CHECKING:
@@ -59,7 +59,13 @@ def page(
             results=results,
             own=own.section(results, film) if results.get("own") else None,
             model={**results["card"], **results["model"]},
-            lead=own.lead(results) if results.get("own") else words.lead(results),
+            lead=lead(results),
+            plans={
+                "sections": planning.sections(results, about.summaries),
+                "tables": planning.tables(results),
+                "text": planning.TEXT,
+                "scenes": planned_scenes(results, of, videos),
+            },
             energies=words.energies(results),
             groups=groups.grouped(results["scores"]),
             splits=parts,
@@ -84,6 +90,16 @@ def page(
             at=plots.at,
         )
     )
+
+
+def lead(results: Mapping[str, Any]) -> str:
+    """Return the sentences that open a report, of whatever was asked."""
+    if results.get("own"):
+        return own.lead(results)
+    plans = planning.lead(results) if results.get("planning") else ""
+    if plans and not results["scores"]:
+        return plans
+    return f"{words.lead(results)} {plans}".strip()
 
 
 @cache

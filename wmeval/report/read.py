@@ -13,10 +13,11 @@ import numpy as np
 from wmeval.errors import UsageError
 from wmeval.report.html import page
 from wmeval.report.own import FILM
+from wmeval.report.plans import kept_apart, planned
 from wmeval.report.sample import Frames, Judged, Motion, Sample
 from wmeval.report.sections import About
 from wmeval.run.folder import Run
-from wmeval.run.instruments import UNASKED
+from wmeval.run.instruments import PLANNING, UNASKED, loaded
 
 SEEN = 0.25  # share of a body in view from which perception must find it
 
@@ -27,7 +28,8 @@ def write(run: Run) -> Path:
     Raises:
         UsageError: the run has not been scored yet.
     """
-    samples = [sample(run, record) for record in measured(run) if record["status"] != UNASKED]
+    records = [r for r in measured(run) if r["status"] != UNASKED and not kept_apart(r)]
+    samples = [sample(run, record) for record in records]
     text = page(run.results, samples, about(run), film(run))
     part = run.report.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
@@ -75,6 +77,8 @@ def sample(run: Run, record: Mapping[str, Any]) -> Sample:
     ok = record["status"] == "ok"
     if record["instrument"] == "surprise":
         return _judged(run, record)
+    if record["instrument"] in PLANNING:
+        return planned(run, record, _reproduce(run, record))
     scene = run.case(record).arms.get(record["arm"]) if record["arms"] else None
     return Sample(
         probe=record["probe"],
@@ -129,15 +133,13 @@ def _both(run: Run, blobs: list[str]) -> tuple[Frames, Frames]:
 
 def about(run: Run) -> About:
     """Return what is known of a run beside its scores."""
-    from wmeval import registry
-
     summaries, worst = {}, {}
     for unit in {u.probe: u for u in run.units}.values():
         try:
-            probe = registry.load_probe(unit.given)
+            asks = loaded(unit.instrument, unit.given)
         except UsageError:  # a plugin that is gone takes its summary with it, not the page
             continue
-        summaries[unit.probe], worst[unit.probe] = probe.summary, probe.worst
+        summaries[unit.probe], worst[unit.probe] = asks.summary, asks.worst
     return About(
         version=str(run.manifest["wmeval"]),
         made=str(run.manifest["created"])[:10],
@@ -201,9 +203,11 @@ def _reproduce(run: Run, record: Mapping[str, Any]) -> str:
 
     from wmeval.run.request import Request
 
-    given = next(u.given for u in run.units if u.probe == record["probe"])
+    way = record["instrument"]
+    given = next(u.given for u in run.units if (u.probe, u.instrument) == (record["probe"], way))
     request = Request.from_json(run.manifest["request"])
-    one = replace(request, probes=(given,), limit=record["index"] + 1, replicates=record["replicate"] + 1)
+    what = {"tasks": (given,), "probes": None} if way in PLANNING else {"probes": (given,), "tasks": None}
+    one = replace(request, **what, limit=record["index"] + 1, replicates=record["replicate"] + 1)
     if len({u.instrument for u in run.units}) > 1:
         one = replace(one, instruments=(record["instrument"],))
     name = f"{record['probe'].partition('@')[0]}-{record['case_id'][:8]}"

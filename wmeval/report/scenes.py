@@ -11,6 +11,7 @@ from wmeval.report.curves import drift
 from wmeval.report.sample import Key, Sample, telling
 from wmeval.report.traces import trace, typical
 from wmeval.report.videos import Videos, scene_id
+from wmeval.run.instruments import PLANNING
 
 if TYPE_CHECKING:
     from wmeval.report.sections import About
@@ -35,6 +36,23 @@ def probe_sections(
         }
         for key in dict.fromkeys(s["probe"] for s in scores)
     ]
+
+
+def planned_scenes(
+    results: Mapping[str, Any], groups: Groups, videos: Videos
+) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """Return, by task, the telling problems: what came of what was picked or done, and what was foreseen."""
+    out: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for (key, instrument, tag, _), samples in groups.items():
+        unit = {"choose": "regret", "control": "cost at the end"}.get(instrument)
+        if unit is None:
+            continue
+        for name, sample in telling(samples).items():
+            title = f"{name.capitalize()} {'choice' if instrument == 'choose' else 'episode'}"
+            title += f", {tag}" if tag != "iid" else ""
+            scene = _scene(sample, {"unit": unit}, len(samples), videos)
+            out.setdefault(key, []).append((title, scene))
+    return out
 
 
 def _key(score: Mapping[str, Any]) -> Key:
@@ -74,8 +92,9 @@ def _scene(sample: Sample, score: Mapping[str, Any], of: int, videos: Videos) ->
     key = scene_id(sample)
     embedded = videos.scenes.get(key)
     facts = [(k.replace("_", " "), words.fact(v)) for k, v in sample.evidence.items()]
-    seen = [] if sample.judged else [("what was asked about arose", words.percent(sample.event))]
-    arm = [("arm", sample.arm)] if sample.arm != "main" else []
+    plans = sample.instrument in PLANNING
+    seen = [] if sample.judged or plans else [("what was asked about arose", words.percent(sample.event))]
+    arm = [("arm", sample.arm)] if sample.arm != "main" and sample.instrument not in PLANNING else []
     view: dict[str, Any] = {
         "id": key, "case": sample.case_id, "of": of, "error": sample.error, "unit": score["unit"],
         "failed": sample.failed, "why": sample.why, "caption": sample.caption,
@@ -84,6 +103,8 @@ def _scene(sample: Sample, score: Mapping[str, Any], of: int, videos: Videos) ->
         "no_video": "This sample has no video." if not sample.shown
         else "Its video was left out to keep this page small; the run folder holds it.",
     }  # fmt: skip
+    if plans:
+        view |= {"labels": ("what came of it", "predicted")}
     if sample.judged:
         view |= {"labels": ("possible", "impossible"), "trace": trace(sample.judged)}
     if embedded:

@@ -57,7 +57,11 @@ def badges(results: Mapping[str, Any]) -> list[dict[str, str]]:
         rows.append(
             {"text": "local anchors", "kind": "warn", "why": "null and ceiling were measured on this machine"}
         )
-    if failed := results["failed"] if own else sum(s["failed"] for s in results["scores"]):
+    if (
+        failed := results["failed"]
+        if own
+        else sum(s["failed"] for s in (*results["scores"], *(results.get("planning") or ())))
+    ):
         rows.append({"text": f"{failed} failed", "kind": "bad", "why": "counted as the worst error"})
     return [{"kind": "", "why": "", **row} for row in rows]
 
@@ -89,7 +93,7 @@ def card(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def contents(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the anchors and titles of the parts that the page has."""
-    parts = [("profile", "Profile")]
+    parts = [("profile", "Profile")] if results["scores"] or not results.get("planning") else []
     if own := results.get("own"):
         parts = [
             ("own", "On its own truth"),

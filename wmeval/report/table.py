@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from wmeval.report import groups, own, sections, words
+from wmeval.report import groups, own, planning, sections, words
+from wmeval.report.html import lead
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +34,7 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
         cell_text(f"\n{model['name']}", "bold"), cell_text(f"on {results['suite']} "), cell_text(marks, "dim")
     )
     recorded = bool(results.get("own"))
-    console.print((own.lead if recorded else words.lead)(results) + "\n", markup=False)
+    console.print(lead(results) + "\n", markup=False)
     for group in groups.grouped(results["scores"]):
         if group.kind == "asked":
             console.print(_profile(group.scores, console.width))
@@ -47,6 +48,10 @@ def show(results: Mapping[str, Any], paths: Mapping[str, Path], stream: TextIO |
         console.print(_own(table))
     for sentence in own.reasons(results) if recorded else ():
         console.print(f"  {sentence}", markup=False, style="dim")
+    for table in planning.tables(results):
+        console.print(_planning(table))
+        for what, note in table["notes"]:
+            console.print(f"  {what}: {note}", markup=False, style="dim")
     for sentence in _reasons(results["scores"]):
         console.print(f"  {sentence}", markup=False, style="dim")
     for what, reason in sections.not_asked(results.get("na") or []):
@@ -142,6 +147,18 @@ def _own(told: Mapping[str, Any]) -> Table:
     table = grid(told["title"], told["columns"], right=set(told["columns"]) - words_of)
     for row in told["rows"]:
         table.add_row(*(cell_text(c, "dim" if not row[0] else "") for c in row))
+    return table
+
+
+def _planning(told: Mapping[str, Any]) -> Table:
+    keep = [i for i, name in enumerate(told["columns"]) if name not in planning.BESIDE]
+    names = [told["columns"][i] for i in keep]
+    table = grid(told["title"], names, right=set(names) - planning.TEXT, close=True)
+    for column in table.columns:
+        column.no_wrap = True
+    for row in told["rows"]:
+        cells = [(told["columns"][i], row[i]) for i in keep]
+        table.add_row(*(cell_text(c, "red" if n == "failed" and c != "0" else "") for n, c in cells))
     return table
 
 
