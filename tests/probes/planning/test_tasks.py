@@ -1,0 +1,170 @@
+"""What every registered task promises: nothing is solved at the start, costs are told, chance finds little."""
+
+import numpy as np
+import pytest
+
+from wmeval.camera import View
+from wmeval.registry import entries, load_task
+from wmeval.seeds import scene_rng
+from wmeval.task import CLOCK_HZ, States, instance_from_json
+from wmeval.world import Live, film, simulate
+from wmeval_probes.planning.shown import outcome, succeeds
+
+TASKS = sorted(entries("tasks"))
+ASKED = [(name, tag) for name in TASKS for tag in load_task(name).tags]
+DRIVEN = [name for name in TASKS if load_task(name).drive]
+each = pytest.mark.parametrize(("name", "tag"), ASKED)
+
+
+def drawn(name, tag, index=0):
+    task = load_task(name)
+    return task, task.instance(scene_rng("dev", task.key, tag, index), tag)
+
+
+def chosen(name, tag, index=0):
+    task = load_task(name)
+    return task, task.choice(scene_rng("dev", task.key, tag, index), tag)
+
+
+def played(task, made, actions):
+    scene, body = made.scene, made.scene.actuated
+    with Live(scene) as live:
+        live.advance(scene.cut_s)
+        for action in actions:
+            push = {body: task.drive.push(action, scene[body].mass)}
+            live.advance(task.block_s, **{task.drive.kind: push})
+        times = scene.cut_s + np.arange(1, round((live.time_s - scene.cut_s) * CLOCK_HZ) + 1) / CLOCK_HZ
+        return States(scene.names, times, live.poses_at(np.rint(times * 240).astype(int))[0])
+
+
+def test_six_tasks_are_registered():
+    assert set(TASKS) >= {"push", "steer", "catch", "billiard", "keep", "topple"}
+
+
+@each
+def test_an_instance_is_drawn_from_its_seed_alone_and_survives_json(name, tag):
+    task, made = drawn(name, tag)
+    assert drawn(name, tag)[1].digest == made.digest != drawn(name, tag, 1)[1].digest
+    assert instance_from_json(made.to_json()).digest == made.digest
+    assert made.scene.tag == tag
+    assert made.scene.profile in ("rest", "impact", "flight")
+    assert all(abs(b.position[1]) < 1e-9 for b in made.scene.moving)
+    if task.drive:
+        assert task.decisions(made) >= 1
+        assert made.scene.actuated in made.scene.names
+
+
+@each
+def test_nothing_is_solved_at_the_start_nor_by_doing_nothing(name, tag):
+    for index in range(3):
+        task, made = drawn(name, tag, index)
+        states = outcome(made)
+        assert not task.success(states, made)[0]
+        assert not task.succeeded(states, made)[0]
+        assert task.value(states, made) > 0.05
+
+
+@each
+def test_a_cost_is_finite_for_what_is_known_and_nan_for_what_is_lost(name, tag):
+    task, made = drawn(name, tag)
+    states = outcome(made)
+    assert np.isfinite(task.cost(states, made))
+    many = States(states.names, states.times, np.stack([states.position] * 3))
+    assert np.allclose(task.cost(many, made), task.cost(states, made))
+    assert task.success(many, made).shape == (3, len(states.times))
+    lost = States(states.names, states.times, np.full_like(states.position, np.nan))
+    assert np.isnan(task.cost(lost, made))
+    assert task.value(lost, made) == task.worst
+    assert not task.success(lost, made).any()
+    missed = states.position.copy()
+    missed[len(missed) // 3] = np.nan  # one frame in which an eye finds nothing
+    assert np.isfinite(task.cost(States(states.names, states.times, missed), made))
+
+
+@each
+def test_a_picture_of_the_goal_shows_what_succeeds(name, tag):
+    task, made = drawn(name, tag)
+    if not made.posed:
+        pytest.skip("no picture tells this goal")
+    places = np.array([made.posed.get(b.name, (b.position,))[0] for b in made.scene.moving])
+    times = made.scene.cut_s + np.arange(1, 6) / CLOCK_HZ
+    states = States(made.scene.names, times, np.stack([places] * 5))
+    assert task.success(states, made).all()
+    assert task.value(states, made) < 0.05
+
+
+@each
+def test_of_a_choice_one_to_three_succeed_and_doing_nothing_does_not(name, tag):
+    task, choice = chosen(name, tag)
+    good = [bool(task.succeeded(outcome(c), c)[0]) for c in choice.candidates]
+    assert 1 <= sum(good) <= 3
+    assert len(good) == (6 if name == "keep" else 8) == len(choice.sizes)
+    assert choice.sizes.count(0.0) == 1
+    assert not good[choice.sizes.index(0.0)]
+    assert len({c.digest for c in choice.candidates}) == len(good)
+    assert len({tuple(sorted(c.goal.items())) for c in choice.candidates}) == 1
+    costs = [float(task.value(outcome(c), c)) for c in choice.candidates]
+    assert min(c for c, g in zip(costs, good, strict=True) if g) == min(costs)  # cost and success agree
+
+
+@each
+def test_an_intervention_is_seen_in_three_frames_before_the_cut(name, tag):
+    _, choice = chosen(name, tag)
+    shown = [c.scene for c in choice.candidates]
+    still = choice.candidates[choice.sizes.index(0.0)].scene
+    for scene in shown:
+        if scene is still:
+            continue
+        if scene.pushes and scene.actuated:
+            assert scene.cut_s - scene.pushes[0].start_s >= 0.3 - 1e-9
+        times = View(10, 32, 32).frame_times(scene.cut_s)[-3:]
+        mine, none = (film(simulate(s), View(10, 32, 32), times) for s in (scene, still))
+        assert all((a != b).any() for a, b in zip(mine[-2:], none[-2:], strict=True))
+
+
+@pytest.mark.parametrize("name", DRIVEN)
+def test_random_actions_solve_hardly_anything(name):
+    task = load_task(name)
+    ends = []
+    for i in range(12):
+        _, made = drawn(name, task.tags[i % len(task.tags)], i)
+        rng = np.random.default_rng(i)
+        states = played(task, made, rng.uniform(-1, 1, (task.decisions(made), task.drive.size)))
+        ends.append(task.succeeded(states, made)[0])
+    assert sum(ends) <= 3  # at a true 10 % this fails one time in forty
+
+
+def test_catch_hides_its_ball_when_the_block_has_to_start():
+    for tag in load_task("catch").tags:
+        for index in range(4):
+            _, made = drawn("catch", tag, index)
+            scene = made.scene
+            bare = [b for b in scene.bodies if b.name != "screen"]
+            for at_s, hidden in ((0.0, False), (scene.cut_s, True), (scene.cut_s + 0.2, True)):
+                place = simulate(scene).poses_at(np.array([at_s]))[0][0, scene.names.index("ball")]
+                pixel = scene.camera.project(place, at_s, View(10, 64, 64))[0]
+                screen = scene["screen"]
+                corner = np.array(screen.position) + [[-screen.size[0], 0, -screen.size[2]],
+                                                      [screen.size[0], 0, screen.size[2]]]  # fmt: skip
+                box = scene.camera.project(corner, at_s, View(10, 64, 64))[0]
+                low, high = box.min(axis=0), box.max(axis=0)
+                assert len(bare) == len(scene.bodies) - 1
+                assert bool((low < pixel).all() and (pixel < high).all()) == hidden
+
+
+@pytest.mark.slow
+@each
+def test_no_blind_way_to_choose_beats_chance(name, tag):
+    task = load_task(name)
+    good, sizes = [], []
+    for i in range(40):
+        _, choice = chosen(name, tag, i)
+        good.append([succeeds(c, task.success) for c in choice.candidates])
+        sizes.append(choice.sizes)
+    good, sizes = np.array(good, float), np.array(sizes)
+    chance = good.mean()
+    above = 2.8 * np.sqrt(chance * (1 - chance) / len(good))  # ten ways are looked at
+    rows = np.arange(len(good))
+    assert good[rows, sizes.argmin(axis=1)].mean() <= chance
+    assert good[rows, sizes.argmax(axis=1)].mean() <= chance + above
+    assert good.mean(axis=0).max() <= chance + above
