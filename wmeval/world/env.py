@@ -44,8 +44,8 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     Observations: "pixels" is the frame now, uint8 (size, size, 3); "state" is float32 (S,): x, z [m] and
     their rates [m/s] of every body in scene order (0 where a tag has fewer bodies), then the numbers of the
     goal, by name; "both" is a dict of these. Actions are in [-1, 1]^A; what 1 stands for is `task.drive`.
-    The reward is minus the cost [m] of the state now. An episode is truncated after its last decision and
-    never terminated. `info` holds is_success (at the end, held for the dwell time), cost, instance (its
+    The reward is minus the cost [m] of the state now. An episode is truncated after its last decision, or
+    terminated by it where it is the only one. `info` holds is_success (at the end, held for the dwell time), cost, instance (its
     digest) and goal; `reset` adds context, the frames up to the cut (T, size, size, 3).
     """
 
@@ -142,7 +142,8 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]]):
             live.advance(self.task.block_s, force=push)
         self._decided += 1
         info = self._info()
-        return self._observation(), -info["cost"], False, self._decided == last, info
+        over = self._decided == last
+        return self._observation(), -info["cost"], over and last == 1, over and last > 1, info
 
     def render(self) -> NDArray[np.uint8]:  # type: ignore[override]
         """Return the frame now (size, size, 3)."""

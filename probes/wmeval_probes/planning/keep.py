@@ -63,7 +63,8 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
     talls = rng.uniform(0.15, 0.4, PLACES)
     top = high + 2 * tall
     on = [
-        Slab(float(x), top + float(t), float(w), float(t)) for x, w, t in zip(seats, wides, talls, strict=True)
+        Slab(float(x), top + float(t), float(w), float(t))
+        for x, w, t in zip(seats, wides, talls, strict=True)
     ]
     if tag == "place":
         loads, put = _loads(rng, on), on[int(rng.integers(PLACES))]
