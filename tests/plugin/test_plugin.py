@@ -50,12 +50,13 @@ def test_all_that_it_brings_is_listed_beside_ours(wmeval: Wmeval) -> None:
     names = {kind: {r["name"]: r["from"] for r in rows} for kind, rows in listing.items()}
     for kind, name in [
         ("probes", "coasting"), ("models", "shift"), ("metrics", "brightness"), ("suites", "coasting"),
-        ("tasks", "catch"),
+        ("tasks", "drift"),
     ]:  # fmt: skip
         assert names[kind][name] == "wmeval-coasting 0.3"
     assert names["probes"]["gravity"].startswith("wmeval ")
     told = wmeval("list", "tasks")
-    assert (told.returncode, "catch" in told.stdout) == (0, True)
+    assert told.returncode == 0
+    assert "send a ball that nothing else acts on to a place" in told.stdout
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_all_that_it_brings_is_listed_beside_ours(wmeval: Wmeval) -> None:
         ("coasting", ["probe", "suite"], "A ball on which nothing acts"),
         ("shift", ["model"], "pixels a frame"),
         ("brightness", ["metric"], "grey levels"),
-        ("catch", ["task"], "no command runs one"),
+        ("drift", ["task"], "choose, control"),
     ],
 )
 def test_what_it_brings_is_described(wmeval: Wmeval, name: str, kinds: list[str], says: str) -> None:
@@ -109,6 +110,20 @@ def test_its_model_is_asked_its_own_questions(wmeval: Wmeval) -> None:
     assert values["brightness"] < 1.0 < values["psnr"]
 
 
+@pytest.mark.parametrize(("model", "success"), [("oracle", 1.0), ("shift", 0.0)])
+def test_its_task_is_planned(wmeval: Wmeval, model: str, success: float) -> None:
+    """Standing still, the fastest ball looks nearest to its place, and it flies past."""
+    run = ("run", "--task", "drift", "--instrument", "choose", "--limit", "8", "--workers", "1", "--json")
+    still = ("--set", "columns=0") if model == "shift" else ()
+    told = wmeval(*run, "--model", model, *still, "--out", f"drift-{model}")
+    assert told.returncode == 0, told.stderr
+    results = json.loads(told.stdout)
+    (row,) = results["planning"]
+    assert (row["task"], row["n"], row["failed"], row["random"]) == ("drift@0.3", 8, 0, 0.25)
+    assert row["success"] == success
+    assert not results["scores"]
+
+
 def test_the_broken_one_is_a_sentence_wherever_it_is_asked_for(wmeval: Wmeval) -> None:
     says = "cannot be imported from wmeval_rusty:"
     for argv in [
@@ -123,7 +138,7 @@ def test_the_broken_one_is_a_sentence_wherever_it_is_asked_for(wmeval: Wmeval) -
     assert told.returncode == 1
     problems = {r["name"]: r["problem"] for rows in json.loads(told.stdout).values() for r in rows}
     assert says in problems.pop("rusty")
-    assert not any(problems[name] for name in ("gravity", "genie", "psnr", "coasting", "shift", "catch"))
+    assert not any(problems[name] for name in ("gravity", "genie", "psnr", "coasting", "shift", "drift"))
 
 
 def test_help_names_the_command_of_a_package_without_importing_it(wmeval: Wmeval) -> None:

@@ -121,6 +121,7 @@ def _environment() -> Environment:
         "anchor": anchor,
         "short": lambda key: re.sub(r"@.*", "", key),
         "references": sections.references,
+        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}." if text else "",
     }
     environment.globals["plots"] = plots
     return environment

@@ -13,7 +13,7 @@ import numpy as np
 from wmeval.errors import UsageError
 from wmeval.report.html import page
 from wmeval.report.own import FILM
-from wmeval.report.plans import kept_apart, planned
+from wmeval.report.plans import planned, worth_showing
 from wmeval.report.sample import Frames, Judged, Motion, Sample
 from wmeval.report.sections import About
 from wmeval.run.folder import Run
@@ -28,7 +28,7 @@ def write(run: Run) -> Path:
     Raises:
         UsageError: the run has not been scored yet.
     """
-    records = [r for r in measured(run) if r["status"] != UNASKED and not kept_apart(r)]
+    records = worth_showing([r for r in measured(run) if r["status"] != UNASKED])
     samples = [sample(run, record) for record in records]
     text = page(run.results, samples, about(run), film(run))
     part = run.report.with_suffix(".part")
