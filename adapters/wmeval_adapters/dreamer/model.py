@@ -18,6 +18,7 @@ from wmeval_adapters.dreamer import rollout
 from wmeval_adapters.dreamer.net import Dreamer
 from wmeval_adapters.dreamer.slots import Slots
 from wmeval_adapters.learn.clips import channels
+from wmeval_adapters.shared import Past, Remembered, different, past
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class DreamerModel:
 
     def __init__(self, card: Card, net: Dreamer, *, temperature: float = 0.0) -> None:
         self._card, self.net, self.temperature = card, net.eval(), temperature
+        self._seen: Remembered[rollout.State] = Remembered()
 
     @property
     def card(self) -> Card:
@@ -43,8 +45,8 @@ class DreamerModel:
     def generate(self, batch: list[Observation], seeds: list[int]) -> list[Prediction]:
         """Return `horizon` frames (horizon, H, W, 3) per observation."""
         begun = time.perf_counter()
-        state, slots = self._ahead(batch, seeds)
-        told = _pictures(rollout.pictures(self.net, state, slots)[0])
+        stepping = self.reset(batch, seeds)
+        told = _pictures(rollout.pictures(self.net, stepping.state, self._ahead(stepping, batch))[0])
         seconds = (time.perf_counter() - begun) / len(batch)
         return [Prediction(frames=f, seconds=seconds) for f in told]
 
@@ -52,8 +54,9 @@ class DreamerModel:
     def imagine(self, batch: list[Observation], seeds: list[int]) -> list[Prediction]:
         """Return latents (horizon, 6, 24) per observation; see `rollout.latents`."""
         begun = time.perf_counter()
-        _, slots = self._ahead(batch, seeds)
-        told = rollout.latents(slots).numpy()
+        kinds, which = different(batch)
+        state = rollout.taken(self._seen.of(kinds, self._watch), torch.from_numpy(which))
+        told = rollout.latents(self._ahead(Stepping(state, _generators(seeds)), batch)).numpy()
         seconds = (time.perf_counter() - begun) / len(batch)
         return [Prediction(latents=z, seconds=seconds) for z in told]
 
@@ -84,11 +87,9 @@ class DreamerModel:
     @torch.inference_mode()
     def reset(self, batch: list[Observation], seeds: list[int]) -> Stepping:
         """Return the state after the contexts."""
-        frames = self._frames([o.frames for o in batch])
-        led = _led(np.stack([o.actions[: frames.shape[1] - 1] for o in batch]))
-        state = rollout.watch(self.net, frames, led).state
-        state = rollout.held(self.net, state, frames[:, -1])
-        return Stepping(state, tuple(torch.Generator().manual_seed(s % (1 << 63)) for s in seeds))
+        pasts = [past(o) for o in batch]
+        last = self._frames([p.frames[-1:] for p in pasts])[:, 0]
+        return Stepping(rollout.held(self.net, self._watch(pasts), last), _generators(seeds))
 
     @torch.inference_mode()
     def step(self, state: Stepping, actions: Floats) -> tuple[Stepping, Frames]:
@@ -104,15 +105,20 @@ class DreamerModel:
         )  # fmt: skip
         return replace(state, state=after)
 
-    def _ahead(self, batch: list[Observation], seeds: list[int]) -> tuple[rollout.State, list[Slots]]:
-        stepping = self.reset(batch, seeds)
+    def _watch(self, pasts: Sequence[Past]) -> rollout.State:
+        """Return what is believed after each past."""
+        frames = self._frames([p.frames for p in pasts])
+        return rollout.watch(self.net, frames, _led(np.stack([p.actions for p in pasts]))).state
+
+    def _ahead(self, stepping: Stepping, batch: list[Observation]) -> list[Slots]:
+        """Return the slots at each frame asked for."""
         shown, horizon = len(batch[0].frames), batch[0].horizon
         given = np.stack([o.actions[shown - 1 : shown - 1 + horizon] for o in batch])
         slots = []
         for t in range(horizon):
             stepping = self._next(stepping, given[:, t])
             slots.append(stepping.state.slots)
-        return stepping.state, slots
+        return slots
 
     def _watched(self, batch: list[Clip]) -> rollout.Watched:
         frames = self._frames([c.frames for c in batch])
@@ -121,6 +127,10 @@ class DreamerModel:
     def _frames(self, videos: Sequence[Frames]) -> Tensor:
         view = self._card.view
         return channels(stacked("dreamer", videos, view.height, view.width))
+
+
+def _generators(seeds: Sequence[int]) -> tuple[torch.Generator, ...]:
+    return tuple(torch.Generator().manual_seed(s % (1 << 63)) for s in seeds)
 
 
 def _led(actions: NDArray[np.float64]) -> Tensor:

@@ -116,6 +116,12 @@ def imagined(
     return replace(state, slots=replace(slots, point=torch.where(still, state.slots.point, slots.point)))
 
 
+def taken(state: State, which: Tensor) -> State:
+    """Return the states at `which` (N,) of a batch; what the last frame's picture misses does not go on."""
+    slots = state.slots.each(lambda x: x[which])
+    return State(slots, state.colour[which], state.background[which], state.statics[which])
+
+
 def drawn_at(chance: Chance, temperature: float, generators: Sequence[torch.Generator]) -> Chance:
     """Return one-hot categoricals (as log probabilities) drawn at a temperature, one generator a row."""
 

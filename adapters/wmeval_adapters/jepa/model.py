@@ -18,7 +18,9 @@ from wmeval_adapters.jepa import rollout
 from wmeval_adapters.jepa.corpus import grey
 from wmeval_adapters.jepa.eye import pictures, sight
 from wmeval_adapters.jepa.net import Jepa
+from wmeval_adapters.jepa.predictor import Slots
 from wmeval_adapters.learn.clips import channels
+from wmeval_adapters.shared import Past, Remembered, different
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class JepaModel:
 
     def __init__(self, card: Card, net: Jepa) -> None:
         self.card, self.net = card, net.eval()
+        self._watched: Remembered[tuple[Slots, Tensor]] = Remembered()
 
     @torch.inference_mode()
     def encode(self, batch: list[Clip]) -> list[Prediction]:
@@ -47,11 +50,12 @@ class JepaModel:
     def imagine(self, batch: list[Observation], seeds: list[int]) -> list[Prediction]:
         """Return the latents (horizon, 6, D) that follow each observation."""
         begun = time.perf_counter()
-        seen = self._seen([o.frames for o in batch])
         shown, horizon = len(batch[0].frames), batch[0].horizon
         actions = _actions([o.actions[: shown - 1 + horizon] for o in batch])
-        state = rollout.watch(self.net, seen.latents, actions, seen.scenes)
-        told = rollout.imagine(self.net, state, actions[:, shown - 1 :], seen.scenes[:, -1])
+        kinds, which = different(batch)
+        state, scene = self._watched.of(kinds, self._watch)
+        taken = torch.from_numpy(which)
+        told = rollout.imagine(self.net, rollout.taken(state, taken), actions[:, shown - 1 :], scene[taken])
         seconds = (time.perf_counter() - begun) / len(batch)
         return [Prediction(latents=np.ascontiguousarray(z), seconds=seconds) for z in told.numpy()]
 
@@ -63,6 +67,12 @@ class JepaModel:
         told = rollout.surprises(self.net, seen.latents, _actions([c.actions for c in batch]), seen.scenes)
         seconds = (time.perf_counter() - begun) / len(batch)
         return [Prediction(surprise=s, seconds=seconds) for s in told.double().numpy()]
+
+    def _watch(self, pasts: Sequence[Past]) -> tuple[Slots, Tensor]:
+        """Return the state after each past, and the map of what stands still."""
+        seen = self._seen([p.frames for p in pasts])
+        state = rollout.watch(self.net, seen.latents, _actions([p.actions for p in pasts]), seen.scenes)
+        return state, seen.scenes[:, -1]
 
     def _latents(self, frames: Frames) -> Tensor:
         seen = sight(frames)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,11 @@ def watch(model: Jepa, latents: Tensor, actions: Tensor, scenes: Tensor) -> Slot
         state, told = model.predictor(state, scenes[:, t - 1], actions[:, t - 1])
         state = model.predictor.correct(state, told, latents[:, t])
     return state
+
+
+def taken(state: Slots, which: Tensor) -> Slots:
+    """Return the states at `which` (N,) of a batch."""
+    return Slots(*(getattr(state, f.name)[which] for f in fields(state)))
 
 
 def imagine(model: Jepa, state: Slots, actions: Tensor, scene: Tensor) -> Tensor:
