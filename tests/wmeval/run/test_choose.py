@@ -1,6 +1,7 @@
 """Choosing through whole runs: on the command line, stopped and continued, and with tasks that misbehave."""
 
 import json
+import re
 import signal
 import time
 from dataclasses import replace
@@ -13,6 +14,7 @@ from wmeval.errors import UsageError
 from wmeval.run import Run, run
 from wmeval.run.plan import Plan, make_plan
 from wmeval.run.request import Request
+from wmeval.run.store import untimed
 from wmeval.run.units import Unit
 
 TASK = '''
@@ -79,17 +81,17 @@ def chosen(folder, model, file, **more):
 
 @pytest.mark.parametrize(
     ("model", "success", "regret"),
-    [("oracle", 1.0, 0.0), ("linear", 1.0, 0.0), ("freeze", 0.0, None), ("vanish", 0.25, 1.0)],
+    [("oracle", 1.0, 0.0), ("linear", 1.0, 0.0), ("freeze", 0.0, None)],
 )
 def test_references_go_through_the_same_protocol(task, tmp_path, model, success, regret):
-    """Without weight a ball goes on at constant velocity; where nothing is seen the order is random."""
+    """Without weight a ball goes on at constant velocity; standing still, the fastest looks nearest."""
     done = chosen(tmp_path / "run", model, task())
     (row,) = done.results["planning"]
     assert (row["n"], row["failed"], row["random"], row["oracle"]) == (2, 0, 0.25, 1.0)
     assert row["success"] == pytest.approx(success)
     if regret is not None:
         assert row["regret"] == pytest.approx(regret, abs=1e-6)
-    assert row["found"] == (0.0 if model == "vanish" else 1.0)
+    assert row["found"] == 1.0
     assert row["rows"]["still"]["success"] == row["rows"]["largest"]["success"] == 0.0
     assert (row["skill"], row["lo"], row["verdict"]) == (
         pytest.approx((success - 0.25) / 0.75), None, "too few choices to tell",
@@ -145,8 +147,9 @@ def test_a_run_that_was_killed_is_continued_to_the_one_result(task, tmp_path, ki
     process.communicate()
     assert not (stopped / "results.json").exists()
     assert drive(out=str(stopped), **asked)[0] == 0
-    assert plain_results(stopped) == plain_results(whole)
-    assert "wmeval run" in Run(stopped).status()["continue"] or Run(stopped).status()["state"] == "complete"
+    one, other = (untimed(json.loads(plain_results(folder))) for folder in (stopped, whole))
+    assert one == other
+    assert Run(stopped).status()["state"] == "complete"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +172,7 @@ def test_a_task_that_misbehaves_is_a_sentence(task, tmp_path, fault, says):
     assert "problem 0 (eval, iid)" in record["detail"]
     row = done.results["planning"][0]
     assert (row["n"], row["failed"]) == (0, 1)
-    assert pytest.importorskip("re").search(says, row["reason"])
+    assert re.search(says, row["reason"])
 
 
 def test_a_fault_costs_its_own_problem_only(task, tmp_path):
@@ -203,7 +206,7 @@ def test_what_is_planned(task, kit):
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
     assert plan.units[0] == Unit.from_json(json.loads(json.dumps(plan.units[0].to_json())))
     assert make_plan(replace(asked, instruments=None)).na[0]["instrument"] == "control"
-    assert plan.short_key != make_plan(replace(asked, tasks=("push",))).short_key
+    assert plan.short_key != make_plan(replace(asked, budgets=(16,))).short_key
     words = replace(asked, budgets=(16, 64)).command(kit)
     for part in (f"--task {file}", "--budget 16 --budget 64", "--instrument choose"):
         assert part in words
