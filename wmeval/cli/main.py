@@ -29,6 +29,7 @@ COMMANDS = {
     "report": ("wmeval.cli.report", "Print a run's table and write its report.html again."),
     "view": ("wmeval.cli.view", "Open a run's report in the browser."),
     "compare": ("wmeval.cli.compare", "Compare runs, paired on the scenes that they share."),
+    "utility": ("wmeval.cli.utility", "Set fidelity and physics of models against their planning skill."),
     "power": ("wmeval.cli.power", "Tell what differences a run can show, and how many cases others need."),
     "hns": ("wmeval.cli.hns", "Score runs on Atari 100k against humans and published agents."),
     "data": ("wmeval.cli.data", "Make and export data to train on."),
