@@ -68,7 +68,7 @@ class Simulated:
 
     def states(self, play: Playing, plan: Floats, seed: int) -> Floats:
         """Return where bodies will be."""
-        return play.tried(plan[None]).position[0]
+        return np.asarray(play.tried(plan[None]).position[0])
 
 
 @dataclass
@@ -93,7 +93,7 @@ class SimulatedToGoal:
 
     def states(self, play: Playing, plan: Floats, seed: int) -> Floats:
         """Return where bodies will be."""
-        return play.tried(plan[None]).position[0]
+        return np.asarray(play.tried(plan[None]).position[0])
 
 
 @dataclass

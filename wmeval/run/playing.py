@@ -195,4 +195,5 @@ def goal_picture(instance: Instance, view: View) -> Frames:
         position[:, scene.names.index(name)] = place
         orientation[:, scene.names.index(name)] = turn
     posed = replace(start, position=position, orientation=orientation)
-    return film(posed, view, np.array([scene.duration_s]))[0]
+    (picture,) = film(posed, view, np.array([scene.duration_s]))
+    return np.asarray(picture)
