@@ -45,8 +45,8 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     their rates [m/s] of every body in scene order (0 where a tag has fewer bodies), then the numbers of the
     goal, by name; "both" is a dict of these. Actions are in [-1, 1]^A; what 1 stands for is `task.drive`.
     The reward is minus the cost [m] of the state now. An episode is truncated after its last decision, or
-    terminated by it where it is the only one. `info` holds is_success (at the end, held for the dwell time), cost, instance (its
-    digest) and goal; `reset` adds context, the frames up to the cut (T, size, size, 3).
+    terminated by it where it is the only one. `info` holds is_success (at the end, held for the dwell time),
+    cost, instance (its digest) and goal; `reset` adds context, the frames up to the cut (T, size, size, 3).
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}

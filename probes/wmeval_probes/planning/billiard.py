@@ -1,4 +1,4 @@
-"""Hit one floating ball once, so that a second one ends in a cup: a single decision, and a collision foreseen.
+"""Hit one floating ball once, so that a second one ends in a cup: one decision, and a collision foreseen.
 
 Nothing weighs and nothing slows down. The cup is three grey walls that nothing bounces off, so that the ball
 stays in it; with tag "wide" the second ball has to turn farther from the way of the first.
@@ -94,7 +94,7 @@ def success(states: States, instance: Instance) -> NDArray[np.bool_]:
 
 
 def choice(rng: np.random.Generator, tag: str) -> Choice:
-    """Return impulses in directions near to one another, of which one to three bring the ball into the cup."""
+    """Return impulses in directions near to one another, of which one to three bring it into the cup."""
     while (drawn := _choice(rng, tag)) is None:
         pass
     return drawn

@@ -52,8 +52,9 @@ def _draw(rng: np.random.Generator, tag: str) -> Instance | None:
         return None
     screen = _screen((x, z), (vx, vz), g, radius, tag)
     names = hues(rng, 2)
-    thrown = ball("ball", radius=radius, position=(side * x, 0, z), velocity=(side * vx, 0, vz), hue=names[0],
-                  value=float(rng.uniform(0.7, 0.95)), friction=STICKY, rolling=ROLLING, density=200.0)  # fmt: skip
+    thrown = ball("ball", radius=radius, position=(side * x, 0, z), velocity=(side * vx, 0, vz),
+                  hue=names[0], value=float(rng.uniform(0.7, 0.95)), friction=STICKY, rolling=ROLLING,
+                  density=200.0)  # fmt: skip
     keeper = box("keeper", half=(half, 0.3, tall), position=(side * block, 0, tall), hue=names[1],
                  value=float(rng.uniform(0.7, 0.95)), friction=FRICTION)  # fmt: skip
     middle, wide, low, high = screen

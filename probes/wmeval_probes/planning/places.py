@@ -1,4 +1,4 @@
-"""What the costs of tasks read from States: places at the end, on the way, and where bodies were not found."""
+"""What the costs of tasks read from States: places at the end and on the way, where bodies were found."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def least(values: Floats) -> Floats:
 
 
 def still_going(values: Floats) -> Floats:
-    """Return how far values (..., T) go from the last time but one to the last [m]; 0 where that is unknown."""
+    """Return how far values (..., T) go at the end in a tenth of a second [m]; 0 where that is unknown."""
     if values.shape[-1] < 2:
         return np.zeros(values.shape[:-1])
     out: Floats = np.nan_to_num(np.abs(values[..., -1] - values[..., -2]))

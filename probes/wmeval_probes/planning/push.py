@@ -1,7 +1,7 @@
-"""Push a block along the floor to a place and leave it there; with tag "obstacle" another block is in the way.
+"""Push a block along the floor to a place and leave it there.
 
-The block stops by friction, so one has to foresee how far it slides; an obstacle is pushed ahead, and
-weighs half as much.
+The block stops by friction, so one has to foresee how far it slides; with tag "obstacle" another block, half
+as heavy, is in the way and is pushed ahead.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ def _draw(rng: np.random.Generator, tag: str) -> Instance | None:
         return None
     names, value = hues(rng, count + 2), float(rng.uniform(0.7, 0.95))
     bodies = [
-        ball("ball", radius=radius, position=(side * starts, 0, radius), hue=names[0], density=600.0, value=value),
+        ball("ball", radius=radius, position=(side * starts, 0, radius), hue=names[0], density=600.0,
+             value=value),
         box("block", half=(wide, 0.22, low), position=(side * block, 0, low), hue=names[1], density=500.0,
             value=value),
         *(box(f"domino {i}", half=(thick, 0.22, high), position=(side * float(x), 0, high), hue=hue,
