@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from wmeval import registry
 from wmeval.camera import View
 from wmeval.errors import UsageError
 from wmeval.model import Clip, Observation
@@ -26,6 +25,8 @@ from wmeval.pack.picture import enlarged, on_canvas, write_mp4, write_png, write
 from wmeval.pack.place import Placement
 from wmeval.pack.readme import readme
 from wmeval.pack.tables import actions, describe, index, intrinsics, template
+from wmeval.run import problems
+from wmeval.run.instruments import loaded
 from wmeval.run.plan import Plan, Unit, draw, plan_of
 from wmeval.run.request import Request
 from wmeval.run.truths import truth_of
@@ -193,15 +194,22 @@ def _pose(unit: Unit, position: int, plan: Plan, size: int) -> Iterator[_Posed]:
     Raises:
         Refused: no clips can be made of the question.
     """
-    probe, index, view = registry.load_probe(unit.given), unit.indices[position], plan.view
+    probe, index, view = loaded(unit.instrument, unit.given), unit.indices[position], plan.view
+    asked = plan.request
+    big = replace(view, height=size, width=size, supersample=2 if size < SMOOTH_BELOW else 1)
+    if unit.instrument == "choose":
+        choice = problems.choice(probe, unit.tag, index)
+        seeds = tuple(sample_seed(asked.seed, unit.probe, choice.digest, r) for r in range(asked.replicates))
+        for scene in (one.scene for one in choice.candidates):
+            truth = truth_of(scene)
+            yield _Posed(observe(truth, view, scene.duration_s - scene.cut_s), seeds, truth, big)
+        return
     if unit.instrument == "surprise":
         for member in members(question(probe, unit.tag, index), probe, unit.tag, index, view, truth_of):
             yield _Posed(member.clip)
         return
     case = draw(probe, unit.tag, index)
-    asked = plan.request
     seeds = tuple(sample_seed(asked.seed, unit.probe, case.case_id, r) for r in range(asked.replicates))
-    big = replace(view, height=size, width=size, supersample=2 if size < SMOOTH_BELOW else 1)
     for scene in case.arms.values():
         truth = truth_of(scene, probe.futures)
         seen = observe(truth, view, probe.horizon_s)

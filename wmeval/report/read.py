@@ -206,8 +206,10 @@ def _reproduce(run: Run, record: Mapping[str, Any]) -> str:
     way = record["instrument"]
     given = next(u.given for u in run.units if (u.probe, u.instrument) == (record["probe"], way))
     request = Request.from_json(run.manifest["request"])
-    what = {"tasks": (given,), "probes": None} if way in PLANNING else {"probes": (given,), "tasks": None}
-    one = replace(request, **what, limit=record["index"] + 1, replicates=record["replicate"] + 1)
+    probes, tasks = (None, (given,)) if way in PLANNING else ((given,), None)
+    one = replace(
+        request, probes=probes, tasks=tasks, limit=record["index"] + 1, replicates=record["replicate"] + 1
+    )
     if len({u.instrument for u in run.units}) > 1:
         one = replace(one, instruments=(record["instrument"],))
     name = f"{record['probe'].partition('@')[0]}-{record['case_id'][:8]}"

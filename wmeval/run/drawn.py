@@ -43,9 +43,9 @@ def remembered(probe: Probe | Task, of: Sequence[Any], draw: Callable[[], Names]
 
 
 def _code(probe: Probe | Task) -> list[str]:
-    draws: tuple[Callable[..., Any] | None, ...]
-    draws = (probe.case, probe.twin) if isinstance(probe, Probe) else (probe.instance, probe.choice)
-    folders = {_file(f).parent for f in draws if f is not None}
+    more = probe.twin if isinstance(probe, Probe) else probe.choice
+    draws: list[Callable[..., Any]] = [probe.case if isinstance(probe, Probe) else probe.instance]
+    folders = {_file(f).parent for f in (*draws, *([more] if more else []))}
     return [source_digest("wmeval"), *(_sources(folder, _stamp(folder)) for folder in sorted(folders))]
 
 

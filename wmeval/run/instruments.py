@@ -198,6 +198,8 @@ def code(instrument: Instrument) -> tuple[str, ...]:
 
 def lacking(card: Card, instrument: Instrument, task: Task | None = None) -> str:
     """Return in words what a model cannot do that an instrument needs, or nothing."""
+    if instrument == "control" and card.actions.kind == "text":
+        return "the model takes its actions as words, and a planner tries numbers"
     if instrument in PLANNING:
         return str(import_module(_STAGES[instrument][0]).lacking(card, task))
     wanting = [_DOES[c] for c in NEEDS[instrument] if c not in card.capabilities]
