@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
     *("errors", "seeds", "camera", "scene", "caption", "truth", "tracks", "model", "probe", "metric"),
-    *("suite", "task", "anchor", "stats", "chance", "power", "registry", "promises", "hub", "environments"),
+    *("suite", "task", "anchor", "stats", "chance", "power", "registry", "promises", "patience", "hub"),
 }
 WORKSHOPS = {"world", "perceive", "measure", "plan"}
 LAYERS = [

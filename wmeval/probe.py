@@ -62,7 +62,7 @@ class Probe:
     carries (0 = the measure asks for none). `must_see` is the violation that calibration has to tell from
     clean truths (AUROC .95). A tag "control" draws scenes in which the concept has nothing to do; they count
     as false alarms and never in skill. `twin` draws clips for surprise that nothing but the concept tells
-    apart; without it, surprise is asked with pairs made by `violate`.
+    apart; without it, and where it returns None for a tag, surprise is asked with pairs made by `violate`.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Probe:
     summary: str = ""
     reduce: Callable[[Sequence[Case], Sequence[Measurement]], Mapping[str, Any]] | None = None
     must_see: float | None = None
-    twin: Callable[[np.random.Generator, str], Twin] | None = None
+    twin: Callable[[np.random.Generator, str], Twin | None] | None = None
 
     def __post_init__(self) -> None:
         if wrong := promises.malformed(self):

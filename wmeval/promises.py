@@ -20,6 +20,7 @@ import numpy as np
 
 from wmeval.caption import caption
 from wmeval.errors import EnvironmentFault, ProbeFault, WmevalError
+from wmeval.patience import Endless, patient
 from wmeval.registry import REFERENCE_NAMES
 from wmeval.scene import Case, Scene
 from wmeval.tracks import Floats, Tracks
@@ -214,13 +215,15 @@ def call(probe: Probe | Task, role: Role | Part, *given: Any) -> Any:
     """
     function = getattr(probe, role)
     try:
-        return function(*given)
+        with patient():
+            return function(*given)
     except (EnvironmentFault, ProbeFault):
         raise
     except Exception as raised:
         file = _file(function)
         lines = [f.lineno for f in traceback.extract_tb(raised.__traceback__) if f.filename == file]
-        what = f"it raised {type(raised).__name__}: {raised}"
+        endless = isinstance(raised, Endless)
+        what = str(raised) if endless else f"it raised {type(raised).__name__}: {raised}"
         raise ProbeFault(_place(function, lines[-1] if lines else None), role, what) from raised
 
 

@@ -85,12 +85,16 @@ def question(probe: Probe, tag: str, index: int, split: Split = "eval") -> Quest
     Raises:
         ProbeFault: `twin` or `case` raised, or returned something else.
     """
-    rng = scene_rng(split, probe.key, f"{tag}|surprise", index)
-    if probe.twin is None:
+    made = None
+    if probe.twin is not None:
+        made = promises.call(probe, "twin", scene_rng(split, probe.key, f"{tag}|surprise", index), tag)
+    if made is None:
+        rng = scene_rng(split, probe.key, f"{tag}|surprise", index)
         return Question(None, promises.drawn(probe, rng, tag), probe.must_see)
-    made = promises.call(probe, "twin", rng, tag)
     if not isinstance(made, Twin):
-        raise promises.fault(probe, "twin", f"returned a {type(made).__name__}; return a Twin")
+        raise promises.fault(
+            probe, "twin", f"returned a {type(made).__name__}; return a Twin, or None for a tag that has none"
+        )
     return Question(made, None, None)
 
 
