@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wmeval.chance import p_bounded
+from wmeval.measure.choosing import kendall
 from wmeval.stats import LEVEL, MIN_N, Interval, paired_difference, wilson
 
 Floats = NDArray[np.float64]
@@ -169,15 +170,23 @@ def _change(lost: Interval) -> str:
 
 
 def summed(predicted: Floats, true: Floats, *, same_unit: bool) -> Mapping[str, float]:
-    """Return the means over an episode's R decisions of elite regret, optimism and rank correlation.
+    """Return the means over an episode's R decisions of elite regret, optimism, and two rank correlations.
 
     Predicted and true costs are (R, 1 + C); where they are not in one unit there is no optimism, only NaN. A
-    mean of nothing is NaN.
+    mean of nothing is NaN. Kendall's tau says of how many pairs of plans more are ordered rightly than
+    wrongly, which is what a planner needs of a model and all that it needs.
     """
     regrets = [elite_regret(t) for t in true]
     gaps = [optimism(p, t) for p, t in zip(predicted, true, strict=True)] if same_unit else []
     ranks = [rank_correlation(p[1:], t[1:]) for p, t in zip(predicted, true, strict=True)]
-    return {name: _mean(v) for name, v in (("elite_regret", regrets), ("optimism", gaps), ("rank", ranks))}
+    pairs = [_kendall(p[1:], t[1:]) for p, t in zip(predicted, true, strict=True)]
+    told = {"elite_regret": regrets, "optimism": gaps, "rank": ranks, "kendall": pairs}
+    return {name: _mean(values) for name, values in told.items()}
+
+
+def _kendall(predicted: Floats, true: Floats) -> float:
+    known = np.isfinite(predicted) & np.isfinite(true)
+    return kendall(predicted[known], true[known]) if known.sum() > 2 else float("nan")
 
 
 def _mean(values: list[float]) -> float:

@@ -84,10 +84,9 @@ def planned(
                 play.act(action)
             found = found.later(count)
         states = play.states()
-        clock = len(play.grid(instance.scene.duration_s))
         return Played(
             states.position, play.done, _rows([t[0] for t in told]), _rows([t[1] for t in told]),
-            _paths([t[2] for t in told], (clock, *states.position.shape[1:])),
+            _paths([t[2] for t in told], states.position.shape),
             np.array(calls, dtype=np.int64), np.array(seconds),
         )  # fmt: skip
 

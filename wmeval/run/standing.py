@@ -20,7 +20,7 @@ from wmeval.task import Task
 
 Record = Mapping[str, Any]
 Floats = NDArray[np.float64]
-MEANS = ("elite_regret", "optimism", "rank", "calls")  # over episodes, of those that have them
+MEANS = ("elite_regret", "optimism", "rank", "kendall", "calls")  # over episodes, of those that have them
 UNPOSED = "no picture can tell this goal, so there is no distance to one"
 SCALE = (("random", ""), ("still", ""), ("simulator", "state"))  # what skill is measured beside
 
@@ -67,7 +67,7 @@ def _row(
         "cost_reached": _mean([c["cost"] for c in good] + [task.worst] * (len(records) - len(good))),
         "random": _mean(list(random.values())),
         "oracle": _mean(list(oracle.values())),
-        **{name: _mean([c[name] for c in good]) for name in MEANS},
+        **{name: _mean([c.get(name) for c in good]) for name in MEANS},
         "seconds": _mean(decided),
         "reason": bad[0].splitlines()[0] if bad else told.reason,
     }

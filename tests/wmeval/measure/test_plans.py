@@ -26,6 +26,9 @@ def test_regret_and_optimism_of_the_committed_plan():
     told = summed(np.stack([predicted] * 2), np.stack([true] * 2), same_unit=False)
     assert told["elite_regret"] == 1.5
     assert np.isnan(told["optimism"])
+    assert told["kendall"] != told["kendall"]  # two candidates are too few
+    ordered = np.array([[0.0, 1, 2, 3, 4]])
+    assert summed(ordered, ordered[:, [0, 1, 2, 4, 3]], same_unit=True)["kendall"] == pytest.approx(4 / 6)
     assert all(np.isnan(v) for v in summed(np.zeros((0, 0)), np.zeros((0, 0)), same_unit=True).values())
 
 
