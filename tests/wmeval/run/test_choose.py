@@ -245,3 +245,42 @@ def test_states_hold_what_was_found_after_the_cut(task):
     seen = foreseen_states(replace(tracks, found=tracks.found & (np.arange(9) != 6)[:, None]), scene)
     assert np.isnan(seen["ball"][2]).all()
     assert np.isfinite(np.delete(seen["ball"], 2, axis=0)).all()
+
+
+STEERED = (
+    "from dataclasses import replace as new\n"
+    "CARD = new(CARD, actions=ActionSpace('continuous', 12, 'exact'))\n"
+    "Mimic.card = CARD\n"
+    "ADAPTER = new(ADAPTER, card=CARD)\n"
+)
+
+
+def test_control_is_planned_resumed_scored_and_shown_as_all_else_is(task, tmp_path, kit):
+    from wmeval.report.read import write
+
+    model = tmp_path / "steered.py"
+    model.write_text((kit / "mimic.py").read_text() + STEERED)
+    asked = {"tasks": [task()], "limit": 1, "budgets": [2, 3], "executor": "inline"}
+    done = run(str(model), instruments=["control"], out=tmp_path / "run", **asked)
+    arms = {u.arm for u in done.units}
+    assert arms == {
+        *(f"{w}|state|{b}" for w in ("model", "simulator") for b in (2, 3)),
+        "random||",
+        "still||",
+    }
+    rows = [r for r in done.results["planning"] if r["n"]]
+    named = {f"{r['dynamics']}|{r['cost']}|{r['budget'] or ''}" for r in rows}
+    assert named == arms
+    (still,) = (r for r in rows if r["dynamics"] == "still")
+    assert still["success"] == 0.0
+    assert done.results["complete"]
+    text = write(done).read_text()
+    assert "Best episode" in text
+    assert len(re.findall(r'"truth": ?\{', text)) == 1  # one budget's episode, once
+    told = make_plan(Request("freeze", tasks=(task(),), instruments=("control",)))
+    assert not told.units
+    assert "a reference is not planned with" in told.na[0]["reason"]
+    worded = STEERED.replace("'continuous', 12, 'exact'", "'text', 0, 'lossy'")
+    model.write_text((kit / "mimic.py").read_text() + worded)
+    told = make_plan(Request(str(model), tasks=(task(),), instruments=("control",)))
+    assert "takes its actions as words" in told.na[0]["reason"]
