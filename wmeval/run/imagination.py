@@ -106,7 +106,7 @@ def _contexts(
     return blobs
 
 
-def check(answer: Any, observation: Observation, shape: tuple[int, int]) -> Prediction:
+def check(answer: Any, observation: Observation, shape: tuple[int, int] | None) -> Prediction:
     """Return imagined latents as they are, or as failed with the sentence that says what was expected."""
     if not isinstance(answer, Prediction):
         why = f"the model returned a {type(answer).__name__} instead of a Prediction"
