@@ -217,3 +217,51 @@ def test_stages_of_dreamer_load_and_differ(disc_folder, tmp_path, one):
     assert [version for version, _ in told] == ["0.1-step2", "0.1"]
     assert not np.array_equal(told[0][1], told[1][1])
     assert np.array_equal(told[1][1], answered(dreamer.ADAPTER, final, one)[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "points_asked"),
+    [(["--keep-stages"], "5"), (["--keep-stages", "3"], "3"), ([], None), (["--set", "keep-stages=2"], "2")],
+)
+def test_the_command_hands_the_number_of_points_to_the_trainer(given, points_asked, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from wmeval import registry
+    from wmeval.cli.train import command
+
+    told = []
+    trainee = replace(diamond.ADAPTER, train=lambda out, options: told.append(options))
+    monkeypatch.setattr(registry, "load_adapter", lambda name: trainee)
+    asked_for = ["--model", "diamond", "--set", "data=x", "--out", str(tmp_path), *given]
+    done = CliRunner().invoke(command, asked_for)
+    assert done.exit_code == 0, done.output
+    assert told[0].get("keep-stages") == points_asked
+
+
+def test_feature_extractors_leave_no_stages(tmp_path):
+    from click.testing import CliRunner
+
+    from wmeval.cli.train import command
+
+    done = CliRunner().invoke(command, ["--features", "wmeval-enc", "--out", str(tmp_path), "--keep-stages"])
+    assert isinstance(done.exception, UsageError)
+    assert "--keep-stages is for models" in str(done.exception)
+
+
+def test_stages_of_genie_load_and_differ(disc_folder, tmp_path, one, tiny_genie):
+    from wmeval_adapters import genie
+    from wmeval_adapters.genie import recipe
+
+    stages = tuple(replace(s, steps=4, warm_up=2) for s in recipe.STAGES)
+    plan = recipe.Plan(disc_folder, 0, 1, stages, tiny_genie.config, "polish", keep=2)
+    recipe.run(plan, tmp_path)
+    told = [answered(genie.ADAPTER, tmp_path / "stages" / step, one) for step in ("2", "4")]
+    assert [version for version, _ in told] == ["0.1-step2", "0.1-step4"]
+    kept = [genie_weights(tmp_path / "stages" / step) for step in ("2", "4")]
+    assert any(not torch.equal(kept[0][k], kept[1][k]) for k in kept[0])
+
+
+def genie_weights(folder):
+    from wmeval_adapters.learn.weights import read
+
+    return read(file_of(folder), "genie")[0]
