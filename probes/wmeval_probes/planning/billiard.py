@@ -18,7 +18,7 @@ from wmeval_probes.planning.shown import Kick, choice_of, kicked
 
 Floats = NDArray[np.float64]
 LOW, HIGH = 0.6, 3.3  # m, where balls float
-ROOM = 0.13  # m between a ball in the cup and a wall beside it
+ROOM = 0.1  # m between a ball in the cup and a wall beside it
 THICK = 0.07  # m, half of a wall of the cup
 CUT = {"iid": (0.0, 0.4), "wide": (0.4, 0.7)}  # rad between the ways of the two balls
 FASTEST = 2.5  # m/s along an axis
@@ -41,7 +41,7 @@ def _draw(rng: np.random.Generator, tag: str) -> tuple[Instance, Floats] | None:
     mouth = np.array([RIGHT - EDGE - 2 * THICK - deep, rng.uniform(LOW + 0.2, HIGH - 0.2)])
     rests = mouth + np.array([deep - other, 0.0])
     slope = float(rng.uniform(-0.25, 0.25))
-    second = mouth - float(rng.uniform(0.5, 0.9)) * np.array([np.cos(slope), np.sin(slope)])
+    second = mouth - float(rng.uniform(0.6, 1.0)) * np.array([np.cos(slope), np.sin(slope)])
     go = rests - second
     go /= np.hypot(*go)
     meets = second - (mine + other) * go

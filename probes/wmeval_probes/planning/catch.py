@@ -25,7 +25,7 @@ SCREEN_Y = -1.0  # m
 GROWN = 14.0 / (14.0 + SCREEN_Y)  # a screen hides so many times its size of the plane of the bodies
 CUT_S, ENDS_S = 0.6, 1.4  # s of context; from when the ball has come down to the end there are at least 0.2
 SHOWN_S = 0.2  # s, when the push of an intervention acts
-FAR = (0.6, 1.2)  # m between the block and where the ball comes down
+FAR = (0.75, 1.3)  # m between the block and where the ball comes down
 ABOVE = 0.15  # m that a ball on the block may seem to be off in height
 
 
@@ -105,7 +105,7 @@ def cost(states: States, instance: Instance) -> Floats:
 def success(states: States, instance: Instance) -> NDArray[np.bool_]:
     """Return whether the ball lies on the block."""
     beside, height = _off(states, instance)
-    return np.asarray((beside <= instance.goal["half"] + 0.05) & (height <= ABOVE))
+    return np.asarray((beside <= instance.goal["half"]) & (height <= ABOVE))
 
 
 def choice(rng: np.random.Generator, tag: str) -> Choice:

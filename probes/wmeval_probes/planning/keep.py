@@ -32,7 +32,8 @@ Floats = NDArray[np.float64]
 LASTS_S = 1.3  # s after the cut
 STANDS_S = 0.9  # s after the cut from which a beam that lies is one that stays
 MOVED = 0.15  # m that a block may have moved
-SAFE = 0.05  # m that a centre of mass is inside of the pillar's edge, or outside
+FOOT = {"place": (0.2, 0.28), "take": (0.1, 0.16)}  # m, half the width of the pillar
+SAFE = 0.04  # m that a centre of mass is inside of the pillar's edge, or outside
 PLACES = 5  # where the block can go, besides the floor; or blocks that can be taken away, besides none
 PROP = 0.035  # m, half the width of a prop
 
@@ -48,19 +49,20 @@ def choice(rng: np.random.Generator, tag: str) -> Choice:
 
     One to three of them stay. The size of an intervention is how far from the pillar's middle it is [m].
     """
-    while (drawn := _choice(rng, tag)) is None:
+    outermost = bool(rng.random() < 1 / (PLACES + 1))  # as often as by chance is the farthest one right
+    while (drawn := _choice(rng, tag, outermost)) is None:
         pass
     return drawn
 
 
-def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
+def _choice(rng: np.random.Generator, tag: str, outermost: bool) -> Choice | None:
     high, tall = float(rng.uniform(0.7, 1.3)), float(rng.uniform(0.09, 0.12))
-    half, foot = float(rng.uniform(1.25, 1.45)), float(rng.uniform(0.2, 0.28))
+    half, foot = float(rng.uniform(1.25, 1.45)), float(rng.uniform(*FOOT[tag]))
     pillar = Slab(0.0, high / 2, foot, high / 2)
     beam = Slab(float(rng.uniform(-0.12, 0.12)), high + tall, half, tall)
     seats = beam.x + np.linspace(-1, 1, PLACES) * (half - 0.26) + rng.uniform(-0.03, 0.03, PLACES)
-    wides = rng.uniform(0.15, 0.21, PLACES)
-    talls = rng.uniform(0.15, 0.4, PLACES)
+    wides = rng.uniform(0.12, 0.25, PLACES)
+    talls = rng.uniform(0.12, 0.45, PLACES)
     top = high + 2 * tall
     on = [
         Slab(float(x), top + float(t), float(w), float(t))
@@ -80,6 +82,8 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
     inside = foot - np.abs(middles)
     good = int((inside > 0).sum())
     if not 1 <= good <= 3 or inside[-1] > 0 or np.abs(inside).min() < SAFE:
+        return None
+    if (inside[int(np.argmax(sizes))] > 0) != outermost:
         return None
     return _shown(rng, tag, pillar, beam, ways, loads, sizes, inside > 0)
 

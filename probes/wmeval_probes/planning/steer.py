@@ -13,13 +13,13 @@ from wmeval.caption import caption
 from wmeval.scene import Scene, ball, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, solid, stage
-from wmeval_probes.planning.places import average, away, ending
+from wmeval_probes.planning.places import LOST, average, away, ending
 from wmeval_probes.planning.shown import Kick, choice_of, kicked
 
 Floats = NDArray[np.float64]
-WITHIN = 0.16  # m from the place that counts as there
+WITHIN = 0.2  # m from the place that counts as there
 MOVED = 0.1  # m that a body in the way may have been moved
-FAR = (1.6, 2.8)  # m between ball and place
+FAR = (1.4, 2.3)  # m between ball and place
 LOW, HIGH = 0.45, 3.6  # m, where bodies float
 IN_THE_WAY = (-0.25, 0.25)  # m that a body is off the straight line
 BESIDE = (0.7, 0.85)  # m, where a straight line is to be chosen
@@ -77,11 +77,12 @@ def _moved(states: States, instance: Instance) -> Floats:
 
 
 def cost(states: States, instance: Instance) -> Floats:
-    """Return the distance of the ball from its place at the end, with its pace and what it has moved [m]."""
+    """Return the distance of the ball from its place in the last 0.3 s, with what it has moved [m].
+
+    A tenth of the distance on the way is added.
+    """
     off = _off(states, instance)
-    place = states["ball"][..., (0, 2)]
-    pace = np.hypot(*np.moveaxis(np.diff(place, axis=-2)[..., -1:, :], -1, 0)).sum(axis=-1)
-    return ending(off) + 0.3 * average(off) + np.nan_to_num(pace) + ending(_moved(states, instance))
+    return average(off[..., -LOST:]) + 0.1 * average(off) + ending(_moved(states, instance))
 
 
 def success(states: States, instance: Instance) -> NDArray[np.bool_]:
@@ -121,6 +122,6 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
 
 TASK = Task(
     name="steer", version="0.1", unit="m", worst=4.0, tags=("iid", "crowd"), instance=instance, cost=cost,
-    success=success, choice=choice, drive=Drive("force", ("x", "z"), 4.0), block_s=0.2, look=12, per_plan=1,
+    success=success, choice=choice, drive=Drive("force", ("x", "z"), 2.5), block_s=0.2, look=12, per_plan=1,
     summary="steer a floating ball past one body, or two, to a place, and stop it there",
 )  # fmt: skip

@@ -18,7 +18,7 @@ from wmeval_probes.planning.shown import Kick, choice_of, kicked
 
 Floats = NDArray[np.float64]
 COUNT = {"iid": 3, "long": 4}
-DOWN = 0.25  # half heights that the middle of a domino has sunk when it counts as fallen
+DOWN = 0.15  # half heights that the middle of a domino has sunk when it counts as fallen
 MOVED = 0.1  # m that the block may be moved
 FASTEST = 4.5  # m/s along an axis
 CUT_S, LASTS_S = 0.3, 2.2  # s of context, and of an episode after it
@@ -77,12 +77,12 @@ def _moved(states: States, instance: Instance) -> Floats:
 def cost(states: States, instance: Instance) -> Floats:
     """Return what the dominoes still have to sink, how far the block has been moved, and a hint [m].
 
-    The first two are taken at the end, the first four times on the mean over dominoes. The hint is a fifth of
+    The first two are taken at the end, the first six times on the mean over dominoes. The hint is a fifth of
     how near the ball comes to the upper half of the first domino.
     """
     lack = np.mean([ending(one) for one in np.moveaxis(_stands(states, instance), -1, 0)], axis=0)
     miss = least(away(states["ball"], (instance.goal["x"], instance.goal["z"])))
-    return np.asarray(4 * lack + ending(_moved(states, instance)) + 0.2 * np.nan_to_num(miss, nan=1.0))
+    return np.asarray(6 * lack + ending(_moved(states, instance)) + 0.2 * np.nan_to_num(miss, nan=1.0))
 
 
 def success(states: States, instance: Instance) -> NDArray[np.bool_]:
