@@ -155,7 +155,7 @@ def _models(runs: Sequence[Run], tag: str, notes: list[str]) -> list[Model]:
         mine = found.setdefault(key, Model(label, told["name"] if aside else card["family"], aside))
         _put(mine.skills, _skills(results, tag), run, notes, mine.label)
         _put(mine.numbers, {**_fidelity(results, tag), **_physics(results, tag)}, run, notes, mine.label)
-        _put(mine.of_task, _of_task(run, results, tag), run, notes, mine.label)
+        _put(mine.of_task, _of_task(run, results, tag, notes), run, notes, mine.label)
     return list(found.values())
 
 
@@ -225,7 +225,9 @@ def _physics(results: Mapping[str, Any], tag: str) -> dict[str, Number]:
     return out
 
 
-def _of_task(run: Run, results: Mapping[str, Any], tag: str) -> dict[tuple[str, str], Number]:
+def _of_task(
+    run: Run, results: Mapping[str, Any], tag: str, notes: list[str]
+) -> dict[tuple[str, str], Number]:  # fmt: skip
     """Return the error of predicted costs and the tau of plan values, of tasks that were asked to choose."""
     rows = [r for r in _planned(results, tag) if r["protocol"] == "choose"]
     out = {(r["task"], VALUE): Number(r["kendall"]) for r in rows if r["kendall"] is not None}
@@ -236,6 +238,11 @@ def _of_task(run: Run, results: Mapping[str, Any], tag: str) -> dict[tuple[str, 
         if choice and record["tag"] == tag and record["arm"] == readings.get(task):
             gap = np.abs(np.subtract(choice["predicted"], choice["true"], dtype=np.float64))
             off.setdefault(task, {}).setdefault(record["case_id"], []).append(float(gap.mean()))
+    if lacking := sorted(r["task"] for r in rows if r["task"] not in off):
+        notes.append(
+            f"no cost error of {', '.join(lacking)} in {run.path}: no choice is measured by this "
+            f"version of the code; `wmeval score {run.path}` measures it again"
+        )
     for task, cases in off.items():
         out[task, COST] = _spread([float(np.mean(v)) for v in cases.values()])
     return out

@@ -171,6 +171,7 @@ def test_references_are_shown_and_not_counted(folder):
     assert all(r.relation.n in (0, 4) for r in told.rows)
     assert {r.relation.kendall for r in told.rows if r.column == "psnr"} == {1.0}
     assert "references and organisms are shown" in " ".join(told.notes)
+    assert "no cost error of push@0.1" in told.notes[0]
 
 
 def test_set_metrics_of_other_numbers_of_clips_are_not_compared(folder):
