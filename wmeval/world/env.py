@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import gymnasium
 import numpy as np
@@ -49,7 +49,7 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     cost, instance (its digest) and goal; `reset` adds context, the frames up to the cut (T, size, size, 3).
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 - as gymnasium has it
 
     def __init__(
         self, task: Task | str, *, obs: Seen = "pixels", tag: str | None = None, split: Public = "dev",
@@ -73,11 +73,11 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         drawn = [self._drawn(split, t, 0) for t in self.task.tags]
         self._bodies = max(len(i.scene.moving) for i in drawn)
         numbers = 4 * self._bodies + len(drawn[0].goal)
-        whole = {
+        whole: dict[str, spaces.Space[Any]] = {
             "pixels": spaces.Box(0, 255, (size, size, 3), np.uint8),
             "state": spaces.Box(-FAR, FAR, (numbers,), np.float32),
         }
-        self.observation_space = spaces.Dict(whole) if obs == "both" else whole[obs]  # type: ignore[arg-type]
+        self.observation_space = spaces.Dict(whole) if obs == "both" else whole[obs]
         self._live: Live | None = None
         self._decided = self._episode = 0
 
@@ -145,9 +145,10 @@ class TaskEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         over = self._decided == last
         return self._observation(), -info["cost"], over and last == 1, over and last > 1, info
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8]:
         """Return the frame now (size, size, 3)."""
-        return film(self.live.truth(), self.view, np.array([self.live.time_s]))[0]
+        frames = film(self.live.truth(), self.view, np.array([self.live.time_s]))
+        return np.asarray(frames[0])
 
     def save_state(self) -> Moment:
         """Return this moment; drop it when done, each keeps about .1 MB."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wmeval.caption import caption
-from wmeval.scene import Scene, ball, side_camera
+from wmeval.scene import Body, Scene, ball, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, solid, stage
 from wmeval_probes.planning.places import LOST, average, away, ending
@@ -47,7 +47,8 @@ def _draw(rng: np.random.Generator, tag: str, off: tuple[float, float]) -> Insta
     names, given = hues(rng, 3), {"friction": 0.0, "restitution": 0.0}
     one = ball("ball", radius=radius, position=(start[0], 0, start[1]), hue=names[0],
                value=float(rng.uniform(0.7, 0.95)), **given)  # fmt: skip
-    bodies, places = [one], []
+    bodies: list[Body] = [one]
+    places: list[Floats] = []
     for hue, share in zip(names[1:], (0.35, 0.7) if tag == "crowd" else (0.5,), strict=False):
         size = float(rng.uniform(0.22, 0.3))
         aside = float(rng.uniform(*off) * rng.choice([-1.0, 1.0])) * np.array([-way[1], way[0]])
