@@ -77,10 +77,11 @@ def _moved(states: States, instance: Instance) -> Floats:
 def cost(states: States, instance: Instance) -> Floats:
     """Return what the dominoes still have to sink, how far the block has been moved, and a hint [m].
 
-    The first is six times the mean over dominoes, in the last 0.3 s; the second is taken at the end. The hint is a fifth of
-    how near the ball comes to the upper half of the first domino.
+    The first is six times the mean over dominoes, in the last 0.3 s; the second is taken at the end. The
+    hint is a fifth of how near the ball comes to the upper half of the first domino.
     """
-    lack = np.mean([average(one[..., -LOST:]) for one in np.moveaxis(_stands(states, instance), -1, 0)], axis=0)
+    stands = np.moveaxis(_stands(states, instance), -1, 0)
+    lack = np.mean([average(one[..., -LOST:]) for one in stands], axis=0)
     miss = least(away(states["ball"], (instance.goal["x"], instance.goal["z"])))
     return np.asarray(6 * lack + ending(_moved(states, instance)) + 0.2 * np.nan_to_num(miss, nan=1.0))
 
