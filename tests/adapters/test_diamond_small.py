@@ -115,6 +115,30 @@ def test_before_anything_is_learnt_bodies_go_on_as_before():
     assert told.points[0, 0].tolist() == pytest.approx([24.5, 40], abs=0.2)
 
 
+def seen_along(heights, x=lambda t: 20.0 + t):
+    """Return the memory after frames of a disc at these heights."""
+    frames = np.stack([disc((x(t), z)) for t, z in enumerate(heights)])
+    return follow(channels(frames[None])).memories[-1]
+
+
+def test_what_falls_is_foreseen_to_fall_and_what_rests_to_rest():
+    falls = seen_along([12.0 + 0.6 * t**2 for t in range(7)])
+    assert falls.pull[0, 0, 1].item() == pytest.approx(1.2, abs=0.1)
+    assert falls.inertia[0, 0].tolist() == pytest.approx([27.0, 12.0 + 0.6 * 49], abs=0.25)
+    rests = seen_along([30.0] * 7, x=lambda t: 20.0)
+    assert not rests.pull.any() and rests.inertia[0, 0].tolist() == pytest.approx([20.0, 30.0], abs=0.05)
+    for _ in range(24):  # nothing drifts where nothing departs
+        rests = rests.then(rests.inertia, torch.ones(1, 6, dtype=torch.bool), (64, 64))
+    assert rests.points[0, 0, 0].tolist() == pytest.approx([20.0, 30.0], abs=0.1)
+
+
+def test_a_bounce_is_passed_over_and_the_pull_goes_on():
+    down = [12.0 + 0.6 * t**2 for t in range(7)]
+    bounced = seen_along([*down, down[-1] - 4.0, down[-1] - 6.8])
+    assert bounced.pull[0, 0, 1].item() == pytest.approx(1.2, abs=0.15)
+    assert bounced.inertia[0, 0, 1].item() == pytest.approx(down[-1] - 6.8 - 2.8 + 1.2, abs=0.3)
+
+
 def test_it_can_do_what_its_card_says(model):
     assert all(isinstance(model, kind) for kind in (Generates, Steps, Scores))
     assert "predicts-reward" not in model.card.capabilities

@@ -19,7 +19,7 @@ def endless(rng, tag):
 
 
 def test_what_never_ends_is_interrupted_and_nothing_stays_armed():
-    with pytest.raises(Endless, match="still computing after 0.05 s"), patient(0.05):
+    with pytest.raises(Endless, match="still computing after"), patient(0.05):
         endless(np.random.default_rng(0), "iid")
     assert signal.getitimer(signal.ITIMER_VIRTUAL)[0] == 0
     with patient(0.05):

@@ -94,7 +94,7 @@ def odds(corpus: Corpus, trained: int) -> NDArray[np.float64]:
 
 def stacked(memories: list[Memory]) -> Memory:
     """Return memories (n, 6, ...) of T frames as one of (n, T, 6, ...)."""
-    names = ("points", "span", "age", "known", "area", "looked", "reach")
+    names = ("points", "span", "age", "known", "area", "looked", "reach", "bend", "weighed", "calm")
     return Memory(*(torch.stack([getattr(m, name) for m in memories], 1) for name in names))
 
 
@@ -146,7 +146,7 @@ def batch_of(
         frames, target, behind, bodies = (x.flip(-1) for x in (frames, target, behind, bodies))
         points = memory.points.clone()
         points[..., 0] = width - points[..., 0]
-        memory = replace(memory, points=points)
+        memory = replace(memory, points=points, bend=memory.bend * torch.tensor([-1.0, 1.0]))
         looks = type(looks)(
             looks.light.flip(-1), looks.cover.flip(-1),
             torch.stack([looks.light.shape[-1] - looks.anchor[:, 0], looks.anchor[:, 1]], 1),

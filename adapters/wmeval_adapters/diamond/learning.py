@@ -17,10 +17,11 @@ from wmeval_adapters.learn.clips import draws
 LOW, MIDDLE, HIGH = 0.02, 2.0, 5.0  # noise levels: half of the draws between the last two
 SPOILT = 0.04  # largest standard deviation of the noise on past frames, pixels in [0, 1]
 JITTER_PX = 0.1
-OWN_FROM = 0.5  # share of the steps after which it goes on from its own predictions
-OWN = (0, 0, 1, 2, 4, 8)  # how many of them
+OWN_FROM = 0.7  # share of the steps after which it goes on from its own predictions
+OWN = (0, 0, 0, 1, 2)  # how many of them
 NEAR = 8.0  # what a pixel of a body counts beyond any other
 PLACES = 0.1  # weight of a pixel of distance of a body from its place
+TURNED_PX = 0.4  # from where inertia leads, beyond which a body did not go on as before
 ASTRAY_PX = 1.5  # a body drawn so far off teaches little of how frames look: hiding it would pay
 ASTRAY = 0.1  # what the pixels of such a clip count
 LOST_PX = 12.0  # a body predicted so far off teaches nothing of how bodies move
@@ -44,8 +45,11 @@ def losses(told: Told, batch: Batch, sigma: Tensor, body: float) -> tuple[Tensor
     level = sigma[:, None, None, None]
     clean = (told.clean - batch.target).square() * ((level**2 + body**2) / level**2).clamp(max=20)
     mean = (told.mean - batch.target).square()
-    off = F.smooth_l1_loss(told.points, batch.points, reduction="none").sum(-1)
-    places = (off * batch.certain).sum() / batch.certain.sum().clamp(min=1)
+    asked = batch.certain.float()
+    turns = ((batch.given.memory.inertia - batch.points).norm(dim=-1) > TURNED_PX).float()
+    off = F.smooth_l1_loss(told.turned, batch.points, reduction="none").sum(-1) * turns
+    unsure = F.binary_cross_entropy_with_logits(told.turns, turns, reduction="none")
+    places = ((off + unsure) * asked).sum() / asked.sum().clamp(min=1)
     away = (told.points - batch.points).detach().norm(dim=-1) > ASTRAY_PX
     astray = (away & batch.certain & (batch.given.memory.age == 0)).any(-1)
     fair = torch.where(astray, ASTRAY, 1.0)[:, None, None, None]
@@ -76,7 +80,8 @@ def spoilt(given: Given, generator: torch.Generator) -> Given:
     strength = torch.rand(len(given.past), 1, 1, 1, 1, generator=generator) * SPOILT
     noise = torch.randn(given.past.shape, generator=generator) * strength
     memory = given.memory
-    shift = torch.randn(memory.points.shape, generator=generator) * JITTER_PX
+    # all places of a body alike: a place is a little off, a speed is not
+    shift = torch.randn(*memory.span.shape, 1, 2, generator=generator) * JITTER_PX
     shift = shift * (torch.rand(len(shift), 1, 1, 1, generator=generator) < 0.5)
     return replace(given, past=given.past + noise, memory=replace(memory, points=memory.points + shift))
 

@@ -23,6 +23,7 @@ from wmeval_adapters.learn.clips import HUES
 
 FREQUENCIES = 32
 QUIET = 0.2  # what pixels are told at first is small beside what is known already
+TURNS = 1.0  # logit from which a body turns: training asks more often where one does
 OPEN = 3.0  # logit of a body being in front, before anything is learnt
 
 
@@ -59,6 +60,8 @@ class Told:
     clean: Tensor  # (B, 3, H, W) the expected clean frame
     mean: Tensor  # (B, 3, H, W) M
     points: Tensor  # (B, 6, 2) px
+    turned: Tensor  # (B, 6, 2) px, where each body gets to if it does not go on as before
+    turns: Tensor  # (B, 6) logit of that
     shown: Tensor  # (B, 6) share of each body that is in front
 
 
@@ -108,7 +111,7 @@ class SmallDenoiser(nn.Module):
         self.up = nn.Conv2d(config.deep, 4 * width, 1)
         self.last = Block(width, config.embed, config.groups)
         self.norm = nn.GroupNorm(config.groups, width)
-        self.departure = nn.Conv2d(width, 2, 1)
+        self.departure = nn.Conv2d(width, 7, 1)
         self.paint = nn.Conv2d(width, 7 * pixels, 1)
         for layer in (self.departure, self.paint):
             nn.init.zeros_(layer.weight)
@@ -125,6 +128,18 @@ class SmallDenoiser(nn.Module):
         told: Tensor = self.given(torch.cat([rough, given.memory.maps(size)], 1).contiguous(
             memory_format=torch.channels_last))  # fmt: skip
         return told
+
+    def moved(self, memory: Memory, told: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where bodies are in the next frame, and where if they turn, (B, 6, 2) [px].
+
+        `told` (B, 6, 7) holds, of each body: how far it departs, how much of its speed and of its pull goes
+        on, along either axis, and whether it turns at all. One that does not is where inertia leads,
+        exactly, so that errors do not add up.
+        """
+        aside, kept, pulled, turns = told[..., :2], told[..., 2:4], told[..., 4:6], told[..., 6:]
+        speed = memory.speed * (1 + kept).clamp(0, 1)
+        turned: Tensor = memory.points[..., 0, :] + speed + memory.pull * (1 + pulled).clamp(0, 1) + aside
+        return torch.where(turns > TURNS, turned, memory.inertia), turned
 
     def forward(self, given: Given, past: Tensor, x: Tensor, sigma: Tensor) -> Told:
         """Return what is told of noisy frames x (B, 3, H, W) at levels sigma (B,); `past` is `before`."""
@@ -144,7 +159,7 @@ class SmallDenoiser(nn.Module):
         h = F.silu(self.norm(h))
         share = shares(given.memory.inertia, given.memory.known, size)
         depart = (self.departure(h).float()[:, None] * share[:, :, None]).sum((-1, -2))
-        points = given.memory.inertia + depart
+        points, turned = self.moved(given.memory, depart)
         paint = QUIET * F.pixel_shuffle(self.paint(h).float(), PATCH)
         front = torch.sigmoid(8 * paint[:, :1] + OPEN)
         light, cover = gathered(given, points, size)
@@ -154,7 +169,7 @@ class SmallDenoiser(nn.Module):
         spread = self.config.rest + (self.config.body - self.config.rest) * near
         edm = precondition(level, spread)
         clean = edm.c_skip * x + (1 - edm.c_skip) * mean + edm.c_out * paint[:, 4:]
-        return Told(clean, mean, points, shown)
+        return Told(clean, mean, points, turned, depart[..., 6], shown)
 
 
 def gathered(given: Given, points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
