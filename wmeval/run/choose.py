@@ -12,14 +12,13 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wmeval import promises, registry
+from wmeval import promises
 from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, ProbeFault, UsageError
 from wmeval.measure import choosing
@@ -44,7 +43,6 @@ from wmeval.truth import Truth
 
 Floats = NDArray[np.float64]
 Record = Mapping[str, Any]
-TELL_S = 10.0  # between two lines that say how far the preparation is
 _ARRAYS = tuple(f.name for f in fields(Tracks) if f.name not in ("names", "camera", "view"))
 
 
@@ -61,23 +59,10 @@ def arms(card: Card) -> tuple[str, ...]:
 
 def prepare(plan: Any, units: Sequence[Unit], tell: Callable[[Progress], None]) -> None:
     """Fit the readout of latents for workers to find in the cache, telling how far it is."""
-    if not any(u.arm == "latents" for u in units):
-        return
-    from wmeval.run.readouts import readout_of
+    if any(u.arm == "latents" for u in units):
+        from wmeval.run.readouts import fitted_before
 
-    request, due = plan.request, time.monotonic()
-    model = registry.load_model(request.model, request.weights, request.device, request.options)
-
-    def say(done: int, total: int) -> None:
-        nonlocal due
-        if time.monotonic() >= due:
-            due = time.monotonic() + TELL_S
-            what = f"training clips encoded by {model.card.name}, for its readout: {done} of {total}"
-            tell(Progress("anchors", message=what))
-
-    with suppress(UsageError):  # the workers tell it, problem by problem
-        if isinstance(model, Encodes):
-            readout_of(model, plan.view, say)
+        fitted_before(plan, tell)
 
 
 def generate(

@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from wmeval import registry
 from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, ProbeFault, UsageError
 from wmeval.measure.plans import summed
-from wmeval.model import Card, Encodes, WorldModel
+from wmeval.model import Card, WorldModel
 from wmeval.plan import ICEM
 from wmeval.references import Reference
 from wmeval.run import problems, simulated
@@ -29,7 +28,7 @@ from wmeval.run.episode import Played, planned
 from wmeval.run.foresight import Modelled, SimulatedToGoal, farthest
 from wmeval.run.instruments import blank
 from wmeval.run.progress import Progress
-from wmeval.run.readouts import readout_of
+from wmeval.run.readouts import fitted_before
 from wmeval.run.sight import Lost, sight_of
 from wmeval.run.standing import rows
 from wmeval.run.store import Store, plain
@@ -38,7 +37,6 @@ from wmeval.seeds import sample_seed
 from wmeval.suite import Suite
 from wmeval.task import CLOCK_HZ, Instance, States, Task
 
-TELL_S = 10.0  # between two lines that say how far the preparation is
 PLANNER = ICEM
 
 
@@ -77,23 +75,9 @@ def lacking(card: Card, task: Task) -> str:
 
 def prepare(plan: Any, units: Sequence[Unit], tell: Callable[[Progress], None]) -> None:
     """Fit the readout of latents for workers to find in the cache, telling how far it is."""
-    if not any(u.arm.startswith("model|state") for u in units):
-        return
-    if not {"encodes", "imagines"} <= plan.card.capabilities:
-        return
-    request, due = plan.request, time.monotonic()
-    model = registry.load_model(request.model, request.weights, request.device, request.options)
-
-    def say(done: int, total: int) -> None:
-        nonlocal due
-        if time.monotonic() >= due:
-            due = time.monotonic() + TELL_S
-            what = f"training clips encoded by {model.card.name}, for its readout: {done} of {total}"
-            tell(Progress("anchors", message=what))
-
-    with suppress(UsageError):  # the workers tell it, episode by episode
-        if isinstance(model, Encodes):
-            readout_of(model, plan.view, say)
+    latent = {"encodes", "imagines"} <= plan.card.capabilities
+    if latent and any(u.arm.startswith("model|state") for u in units):
+        fitted_before(plan, tell)
 
 
 def generate(

@@ -6,7 +6,9 @@ server they come from, and is never used for another. Scenes are those of the tr
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -22,6 +24,7 @@ from wmeval.model import Clip, Encodes, Prediction
 from wmeval.perceive.readout import Readout, fit, from_arrays
 from wmeval.run.clips import ask_clips
 from wmeval.run.code import source_digest
+from wmeval.run.progress import Progress
 from wmeval.run.truths import cache_folder, keep
 from wmeval.scene import Scene
 from wmeval.seeds import digest, scene_rng
@@ -33,6 +36,7 @@ NAMED_BY = 2  # clips whose latents name a model
 MOST_VALUES = 1 << 26  # float32 numbers of all latents kept while fitting: 256 MiB
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+TELL_S = 10.0  # between two lines that say how far the fit is
 Told = Callable[[int, int], None]  # (clips done, clips in all)
 
 
@@ -62,6 +66,26 @@ def readout_of(model: Encodes, view: View, progress: Told | None = None) -> Read
     made = _fitted(model, view, progress)
     keep(path, lambda file: np.savez(file, **made.to_arrays()))  # type: ignore[arg-type]
     return made
+
+
+def fitted_before(plan: Any, tell: Callable[[Progress], None]) -> None:
+    """Fit the readout of a plan's model for workers to find in the cache, with a line now and then.
+
+    Nothing is raised of a model that cannot encode: workers meet the same, and tell it sample by sample.
+    """
+    request, due = plan.request, time.monotonic()
+    model = registry.load_model(request.model, request.weights, request.device, request.options)
+
+    def say(done: int, total: int) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + TELL_S
+            what = f"training clips encoded by {model.card.name}, for its readout: {done} of {total}"
+            tell(Progress("anchors", message=what))
+
+    with suppress(UsageError):
+        if isinstance(model, Encodes):
+            readout_of(model, plan.view, say)
 
 
 def encoded(model: Encodes, clips: Sequence[Clip]) -> list[Singles]:
