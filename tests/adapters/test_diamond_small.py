@@ -245,16 +245,16 @@ def test_training_goes_on_where_it_was_killed_and_lowers_surprise(disc_folder, t
                   bodies=np.repeat(clips.bodies[:1], 10, 0), actions=np.repeat(clips.actions[:1], 10, 0),
                   state=np.repeat(clips.state[:1], 10, 0))  # fmt: skip
     monkeypatch.setattr(recipe, "open_clips", lambda folder: one)
-    stage = replace(recipe.STAGE, steps=30, warm_up=3, peak=3e-3, ema=0.5)
+    stage = replace(recipe.STAGE, steps=120, warm_up=3, peak=3e-3, ema=0.5)
     plan = recipe.Plan(disc_folder, 0, 1, 4, stage, TINY)
     path = recipe.run(plan, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert lines[-1]["step"] == 30
+    assert lines[-1]["step"] == 120
     kept = path.read_bytes()
     assert recipe.run(plan, tmp_path).read_bytes() == kept
     clip = Clip(one.frames[0], 10.0, one.actions[0].astype(np.float64))
     small, told = net.load(path)
-    assert told["steps"] == {"denoiser": 30}
+    assert told["steps"] == {"denoiser": 120}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         fresh = net.Small(SmallDenoiser(TINY).eval(), small.scale)

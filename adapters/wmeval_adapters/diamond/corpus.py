@@ -19,6 +19,7 @@ from wmeval_adapters.genie.background import running
 from wmeval_adapters.learn.clips import MIRRORED, Clips, channels, mirrored_state, unit
 
 LOST_PX = 12.0
+TURNED_PX = 0.4  # from where inertia leads, beyond which a body did not go on as before
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Batch:
     actions: Tensor  # (B, ahead + 1, 12) in units of their usual size, the first is in `given`
     target: Tensor  # (B, 3, H, W) in [-1, 1], the frame `ahead` frames after the next one
     bodies: Tensor  # (B, 1, H, W) 1 where a body is in the target
+    moves: Tensor  # (B, 6, 2) px that bodies move from the frame before the target to it
+    turns: Tensor  # (B, 6) bool: in that step they truly leave the way of inertia
     points: Tensor  # (B, 6, 2) px where bodies are in the target
     certain: Tensor  # (B, 6) bool: whether that is asked
 
@@ -138,7 +141,7 @@ def batch_of(
     r, t = torch.from_numpy(rows), torch.from_numpy(times)
     memory = corpus.memory.at(r, t)
     looked = channels(clips.frames[rows[:, None], memory.looked.numpy()])
-    state = np.array(clips.state[rows[:, None], np.stack([times, times + 1 + ahead], 1)])
+    state = np.array(clips.state[rows[:, None], np.stack([times, times + ahead, times + 1 + ahead], 1)])
     action = clips.actions[rows[:, None], times[:, None] + np.arange(ahead + 1)] / corpus.scale
     looks, who = looks_of(looked, behind, memory)
     if mirrored:
@@ -153,14 +156,21 @@ def batch_of(
         )  # fmt: skip
         state, action = mirrored_state(state, width), action * MIRRORED
     places = torch.from_numpy(state[..., :2])
-    aim = places[:, 1].clone()
+    aim, moves = places[:, 2].clone(), places[:, 2] - places[:, 1]
     # What is seen of a body is not quite where its projected centre is; its motion is the same.
     seen = (memory.age == 0)[..., None]
-    aim = torch.where(seen, memory.points[..., 0, :] + places[:, 1] - places[:, 0], aim)
+    aim = torch.where(seen, memory.points[..., 0, :] + places[:, 2] - places[:, 0], aim)
     edge = torch.tensor([clips.frames.shape[3], clips.frames.shape[2]]) + 2
     # A body that was lost track of teaches nothing of how bodies move.
     at_hand = (memory.inertia - aim).norm(dim=-1) < LOST_PX * (1 + ahead)
     certain = memory.known & ((aim > -2) & (aim < edge)).all(-1) & torch.isfinite(aim).all(-1) & at_hand
+    before_it = corpus.memory.at(r, t + ahead)  # what there is to know of the true step, mirrored or not
+    way = before_it.inertia - before_it.points[..., 0, :]
+    if mirrored:
+        way = way * torch.tensor([-1.0, 1.0])
+    turns = (way - moves).norm(dim=-1) > TURNED_PX
     actions = torch.from_numpy(np.array(action)).float()
     given = Given(unit(frames), unit(behind), memory, looks, who, actions[:, 0])
-    return Batch(given, actions, 2 * unit(target) - 1, bodies, aim.nan_to_num(), certain)
+    return Batch(
+        given, actions, 2 * unit(target) - 1, bodies, moves.nan_to_num(), turns, aim.nan_to_num(), certain
+    )

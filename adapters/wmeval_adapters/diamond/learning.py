@@ -17,11 +17,10 @@ from wmeval_adapters.learn.clips import draws
 LOW, MIDDLE, HIGH = 0.02, 2.0, 5.0  # noise levels: half of the draws between the last two
 SPOILT = 0.04  # largest standard deviation of the noise on past frames, pixels in [0, 1]
 JITTER_PX = 0.1
-OWN_FROM = 0.7  # share of the steps after which it goes on from its own predictions
-OWN = (0, 0, 0, 1, 2)  # how many of them
+OWN_FROM = 0.5  # share of the steps after which it goes on from its own predictions
+OWN = (0, 0, 1, 2, 4)  # how many of them
 NEAR = 8.0  # what a pixel of a body counts beyond any other
 PLACES = 0.1  # weight of a pixel of distance of a body from its place
-TURNED_PX = 0.4  # from where inertia leads, beyond which a body did not go on as before
 ASTRAY_PX = 1.5  # a body drawn so far off teaches little of how frames look: hiding it would pay
 ASTRAY = 0.1  # what the pixels of such a clip count
 LOST_PX = 12.0  # a body predicted so far off teaches nothing of how bodies move
@@ -46,8 +45,9 @@ def losses(told: Told, batch: Batch, sigma: Tensor, body: float) -> tuple[Tensor
     clean = (told.clean - batch.target).square() * ((level**2 + body**2) / level**2).clamp(max=20)
     mean = (told.mean - batch.target).square()
     asked = batch.certain.float()
-    turns = ((batch.given.memory.inertia - batch.points).norm(dim=-1) > TURNED_PX).float()
-    off = F.smooth_l1_loss(told.turned, batch.points, reduction="none").sum(-1) * turns
+    # How a body moves is asked from wherever it is believed to be: where it has drifted to, nothing shows.
+    turns, aim = batch.turns.float(), batch.given.memory.points[..., 0, :] + batch.moves
+    off = F.smooth_l1_loss(told.turned, aim, reduction="none").sum(-1) * turns
     unsure = F.binary_cross_entropy_with_logits(told.turns, turns, reduction="none")
     places = ((off + unsure) * asked).sum() / asked.sum().clamp(min=1)
     away = (told.points - batch.points).detach().norm(dim=-1) > ASTRAY_PX
