@@ -22,7 +22,7 @@ import numpy as np
 import wmeval
 from wmeval.report.compare import Answers, answers
 from wmeval.run import Run
-from wmeval.stats import free_mean, paired_difference
+from wmeval.stats import bounded_mean, paired_difference
 from wmeval.suite import Instrument
 
 ASKED: dict[str, tuple[Instrument, ...]] = {
@@ -35,6 +35,7 @@ MODELS = tuple(ASKED)
 NULLS = ("freeze", "vanish", "blur")
 PAIRED = ("permanence", "continuity", "gravity", "inertia", "collision", "bounce", "friction")
 SUITE = Path(__file__).with_name("models_suite.py")
+VISIBLE = 0.005  # a skill that reads 0.00 is none
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
 
@@ -114,7 +115,7 @@ def _skills(models: Sequence[str], runs: dict[str, Run]) -> list[list[str]]:
 
 def _skill(score: dict[str, Any]) -> str:
     text = f"{score['skill']:.2f} ({_f(score['lo'])} to {_f(score['hi'])})"
-    return f"**{text}**" if (score["lo"] or 0) > 0 else text
+    return f"**{text}**" if (score["lo"] or 0) >= VISIBLE else text
 
 
 def _summary(models: Sequence[str], runs: dict[str, Run], said: dict[str, Answers]) -> list[list[str]]:
@@ -122,7 +123,7 @@ def _summary(models: Sequence[str], runs: dict[str, Run], said: dict[str, Answer
     for m in models:
         rows = _rows(runs[m], _own(runs[m]))
         applies.append(str(len(rows)))
-        positive.append(str(sum((s["lo"] or 0) > 0 for s in rows.values())))
+        positive.append(str(sum((s["lo"] or 0) >= VISIBLE for s in rows.values())))
     gap = ["skill iid − ood-speed", *(_gap(runs[m], said[m], "ood-speed") for m in models)]
     return [applies, positive, gap]
 
@@ -156,7 +157,7 @@ def _surprises(models: Sequence[str], runs: dict[str, Run]) -> list[list[str]]:
             if s["instrument"] != "surprise" or s["tag"] != "iid" or not s["n"]:
                 continue
             mean = 1 - s["error"]
-            spread = free_mean([1 - e for e in _errors(runs[m], s)])
+            spread = bounded_mean([1 - e for e in _errors(runs[m], s)], 0, 1)
             text = f"{mean:.2f} ({_f(spread.lo)} to {_f(spread.hi)})"
             if (spread.lo or 0) > 0.5:
                 text = f"**{text}**"
