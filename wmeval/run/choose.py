@@ -32,7 +32,7 @@ from wmeval.run.instruments import blank, failed
 from wmeval.run.progress import Progress
 from wmeval.run.store import Store
 from wmeval.run.truths import truth_of
-from wmeval.run.units import Unit
+from wmeval.run.units import Unit, as_planned
 from wmeval.scene import Scene
 from wmeval.seeds import sample_seed
 from wmeval.stats import bounded_mean, wilson
@@ -106,14 +106,10 @@ def generate(
 def _shown(
     unit: Unit, position: int, task: Task, most: int, view: View, run_seed: int, store: Store
 ) -> Sample:
-    sample, index, wanted = Sample(), unit.indices[position], unit.case_ids[position]
+    sample, index = Sample(), unit.indices[position]
     try:
         choice = problems.choice(task, unit.tag, index)
-        if choice.digest != wanted:
-            raise EnvironmentFault(
-                f"choice {index} of {unit.probe} is {choice.digest[:12]} here and {wanted[:12]} in the plan: "
-                "the code or numpy differs between the processes; use one environment and run again"
-            )
+        as_planned(unit, position, "choice", choice.digest)
         seed = sample_seed(run_seed, unit.probe, choice.digest, unit.replicate)
         for i, candidate in enumerate(choice.candidates):
             scene, begun = candidate.scene, time.perf_counter()

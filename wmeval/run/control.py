@@ -32,7 +32,7 @@ from wmeval.run.readouts import fitted_before
 from wmeval.run.sight import Lost, sight_of
 from wmeval.run.standing import rows
 from wmeval.run.store import Store, plain
-from wmeval.run.units import Unit
+from wmeval.run.units import Unit, as_planned
 from wmeval.seeds import sample_seed
 from wmeval.suite import Suite
 from wmeval.task import CLOCK_HZ, Instance, States, Task
@@ -105,11 +105,7 @@ def _sample(
     spent_in = "model" if unit.arm.startswith("model") else "simulate"
     try:
         instance = problems.instance(task, unit.tag, index)
-        if instance.digest != wanted:
-            raise EnvironmentFault(
-                f"instance {index} of {unit.probe} is {instance.digest[:12]} here and {wanted[:12]} in the "
-                "plan: the code or numpy differs between the processes; use one environment and run again"
-            )
+        as_planned(unit, position, "instance", instance.digest)
         seed = sample_seed(run_seed, unit.probe, wanted, unit.replicate)
         played = play(Arm.of(unit.arm), task, instance, model, view, seed)
         arm |= {"status": "ok", "prediction": store.put(played.to_arrays())}

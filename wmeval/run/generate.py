@@ -21,10 +21,11 @@ from wmeval.model import Clip, Generates, Observation, Prediction, Status, World
 from wmeval.probe import Probe
 from wmeval.references import Reference
 from wmeval.run.instruments import CONTROL
-from wmeval.run.plan import Unit, draw
+from wmeval.run.plan import draw
 from wmeval.run.split import reconstructed
 from wmeval.run.store import Store
 from wmeval.run.truths import truth_of
+from wmeval.run.units import Unit, as_planned
 from wmeval.seeds import sample_seed
 from wmeval.truth import Truth
 from wmeval.world import frame_split, observe, render
@@ -196,10 +197,7 @@ def _show(
             told = promises.fault(probe, "case", "drew two cases from one generator; draw everything from "
                                   "`rng` and nothing else")  # fmt: skip
             return Sample(fault=str(told.on(f"case {index} (eval, {unit.tag})")))
-        raise EnvironmentFault(
-            f"case {index} of {unit.probe} is {case.case_id[:12]} here and {wanted[:12]} in the plan: the "
-            "code or numpy differs between the processes; use one environment and run again"
-        )
+        as_planned(unit, position, "case", case.case_id)
     seed = sample_seed(run_seed, unit.probe, case.case_id, unit.replicate)
     try:
         for name, scene in case.arms.items():

@@ -31,10 +31,10 @@ from wmeval.probe import Probe
 from wmeval.references import Reference
 from wmeval.run.clips import ask_clips, trace, wrong_surprise
 from wmeval.run.instruments import UNASKED, blank
-from wmeval.run.plan import Unit
 from wmeval.run.scoring import mean, row
 from wmeval.run.store import Store, plain
 from wmeval.run.truths import truth_of
+from wmeval.run.units import Unit, as_planned
 from wmeval.stats import auroc, skill_score
 from wmeval.suite import Suite
 from wmeval.twins import MATCHINGS, Member, Question, Refused, members, prefix, question
@@ -120,13 +120,9 @@ def _score(
 
 
 def _pose(unit: Unit, position: int, probe: Probe, view: View) -> _Posed:
-    index, wanted = unit.indices[position], unit.case_ids[position]
+    index = unit.indices[position]
     posed = _Posed(question(probe, unit.tag, index))
-    if posed.question.case_id != wanted:
-        raise EnvironmentFault(
-            f"question {index} of {unit.probe} is {posed.question.case_id[:12]} here and {wanted[:12]} in "
-            "the plan: the code or numpy differs between the processes; use one environment and run again"
-        )
+    as_planned(unit, position, "question", posed.question.case_id)
     begun = time.perf_counter()
     try:
         posed.members = members(posed.question, probe, unit.tag, index, view, truth_of)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from wmeval import registry
 from wmeval.camera import View
+from wmeval.errors import EnvironmentFault
 from wmeval.model import Card
 from wmeval.probe import Probe
 from wmeval.run.code import source_digest
@@ -86,6 +87,20 @@ class Asking:
     def na(self, reason: str, tag: str = "") -> dict[str, str]:
         """Return the row that says why something is not asked."""
         return {"probe": self.asks.key, "instrument": self.instrument, "tag": tag, "reason": reason}
+
+
+def as_planned(unit: Unit, position: int, what: str, made: str) -> None:
+    """Check that what a worker drew for a place in a unit, by its digest, is what was planned.
+
+    Raises:
+        EnvironmentFault: it is not.
+    """
+    wanted = unit.case_ids[position]
+    if made != wanted:
+        raise EnvironmentFault(
+            f"{what} {unit.indices[position]} of {unit.probe} is {made[:12]} here and {wanted[:12]} in the "
+            "plan: the code or numpy differs between the processes; use one environment and run again"
+        )
 
 
 def blocks(a: Asking, tag: str, case_ids: Sequence[str], replicate: int, arm: str = "") -> list[Unit]:

@@ -14,7 +14,7 @@ from wmeval.scene import Body, Scene, ball, side_camera, wall
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, stage
 from wmeval_probes.planning.places import away, ending, least
-from wmeval_probes.planning.shown import Kick, choice_of, kicked
+from wmeval_probes.planning.shown import Kick, choice_of
 
 Floats = NDArray[np.float64]
 LOW, HIGH = 0.6, 3.3  # m, where balls float
@@ -110,8 +110,7 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
     for turn in turns:
         pace, c, s = float(rng.uniform(1.3, 2.2)), np.cos(turn), np.sin(turn)
         kicks.append((float(pace * (c * way[0] - s * way[1])), float(pace * (s * way[0] + c * way[1]))))
-    return choice_of(rng, success, lambda k: kicked(start, k, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S),
-                     kicks)  # fmt: skip
+    return choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S)
 
 
 TASK = Task(

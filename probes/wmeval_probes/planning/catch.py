@@ -14,7 +14,7 @@ from wmeval.scene import Scene, ball, box, occluder, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, stage
 from wmeval_probes.planning.places import average, ending
-from wmeval_probes.planning.shown import Kick, choice_of, kicked
+from wmeval_probes.planning.shown import Kick, choice_of
 
 Floats = NDArray[np.float64]
 GRAVITY = (2.2, 3.2)  # m/s2
@@ -124,8 +124,7 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
         (float(np.sign(away) * right * f), 0.0)
         for f in (*rng.uniform(0.8, 1.3, 1), *(rng.uniform(0.3, 2.0, 12) * rng.choice([-1, 1, 1], 12)))
     ]
-    return choice_of(rng, success, lambda k: kicked(start, k, at_s=SHOWN_S, seen_s=CUT_S, lasts_s=ENDS_S),
-                     kicks)  # fmt: skip
+    return choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=CUT_S, lasts_s=ENDS_S)
 
 
 TASK = Task(

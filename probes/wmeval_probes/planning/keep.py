@@ -113,7 +113,7 @@ def _shown(
             slot = loads.index(slab) if slab in loads else len(loads)
             bodies.append(_block(f"block {slot}", slab, names[1 + slot % 5], float(values[1 + slot % 5])))
         made.append(Instance(_scene(tag, bodies, pillar, beam, grey, around), {"moved": MOVED}))
-    if [succeeds(one, success) for one in made] != list(good):
+    if [succeeds(one, TASK) for one in made] != list(good):
         return None  # closer to the edge than the engine and the formula agree
     order = rng.permutation(len(made))
     return Choice(tuple(made[i] for i in order), tuple(round(float(sizes[i]), 6) for i in order))

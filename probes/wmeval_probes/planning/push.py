@@ -14,7 +14,7 @@ from wmeval.scene import Scene, box, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, stage
 from wmeval_probes.planning.places import average, ending, still_going
-from wmeval_probes.planning.shown import Kick, choice_of, kicked
+from wmeval_probes.planning.shown import Kick, choice_of
 
 Floats = NDArray[np.float64]
 FRICTION = 0.25  # as the engine multiplies it with the floor's 1
@@ -101,8 +101,7 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
     back = rng.random(len(tried)) < 0.2
     signs = np.sign(far) * np.where(back, -1.0, 1.0)
     kicks: list[Kick] = [(float(v), 0.0) for v in signs * tried]
-    return choice_of(rng, success, lambda k: kicked(start, k, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S),
-                     kicks)  # fmt: skip
+    return choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S)
 
 
 TASK = Task(

@@ -5,40 +5,35 @@ A candidate is found by simulating it: what succeeds is never said by a formula 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wmeval.caption import caption
 from wmeval.scene import Push
-from wmeval.task import CLOCK_HZ, Choice, Instance, States
+from wmeval.task import CLOCK_HZ, Choice, Instance, States, Task
 
-Floats = NDArray[np.float64]
 Kick = tuple[float, float]  # m/s along x and z
-Success = Callable[[States, Instance], NDArray[np.bool_]]
 CANDIDATES = 8
-DWELL = 3  # times at 10 Hz: 0.2 s, as the tasks ask
+GOOD = (1, 3)  # fewest and most of them that succeed
 STILL: Kick = (0.0, 0.0)
 
 
 def outcome(instance: Instance) -> States:
     """Return where the bodies of an instance are after its cut when nobody acts, in the simulator."""
-    from wmeval.world import Live
+    from wmeval.world import simulate
 
     scene = instance.scene
+    truth = simulate(scene, poses_only=True)
     ticks = np.arange(1, round((scene.duration_s - scene.cut_s) * CLOCK_HZ) + 1)
-    with Live(scene) as live:
-        live.advance(scene.duration_s)
-        times = scene.cut_s + ticks / CLOCK_HZ
-        position, _ = live.poses_at(np.rint(times * 240).astype(np.int64))
-    return States(scene.names, times, position)
+    times = scene.cut_s + ticks / CLOCK_HZ
+    return States(scene.names, times, truth.position[np.rint(times * truth.clock_hz).astype(np.int64)])
 
 
-def succeeds(instance: Instance, success: Success) -> bool:
-    """Return whether the goal is reached at the end, and was for 0.2 s, when nobody acts."""
-    return bool(success(outcome(instance), instance)[-DWELL:].all())
+def succeeds(instance: Instance, task: Task) -> bool:
+    """Return whether the goal of a task is reached at the end when nobody acts."""
+    return bool(task.succeeded(outcome(instance), instance)[0])
 
 
 def kicked(start: Instance, kick: Kick, *, at_s: float, seen_s: float, lasts_s: float) -> Instance:
@@ -66,36 +61,41 @@ def kicked(start: Instance, kick: Kick, *, at_s: float, seen_s: float, lasts_s: 
 
 def choice_of(
     rng: np.random.Generator,
-    success: Success,
-    made: Callable[[Kick], Instance],
+    task: Task,
+    start: Instance,
     tried: Sequence[Kick],
     *,
-    good: tuple[int, int] = (1, 3),
-    count: int = CANDIDATES,
+    at_s: float,
+    seen_s: float,
+    lasts_s: float,
 ) -> Choice | None:
-    """Return a choice of `count` interventions of which one is to do nothing, and `good` many succeed.
+    """Return a choice of eight interventions of which one is to do nothing, and one to three succeed.
 
-    `tried` are simulated in their order; successes beyond the most that are wanted are left out. None = there
-    are too few of a kind. The size of an intervention is its speed [m/s].
+    `tried` are shown (see `kicked`) and simulated in their order; successes beyond the most that are wanted
+    are left out. None = there are too few of a kind. The size of an intervention is its speed [m/s].
     """
+
+    def made(kick: Kick) -> Instance:
+        return kicked(start, kick, at_s=at_s, seen_s=seen_s, lasts_s=lasts_s)
+
     drawn = [(STILL, made(STILL))]
     found = 0
-    if succeeds(drawn[0][1], success):
+    if succeeds(drawn[0][1], task):
         return None
     for kick in tried:
         one = made(kick)
-        reached = succeeds(one, success)
-        if reached and found == good[1]:
+        reached = succeeds(one, task)
+        if reached and found == GOOD[1]:
             continue
         found += reached
         drawn.append((kick, one))
-        if len(drawn) == count:
+        if len(drawn) == CANDIDATES:
             break
-        if not found and len(drawn) == count - 1:
+        if not found and len(drawn) == CANDIDATES - 1:
             drawn.pop(1)  # a failure makes room: the last one has to succeed
-    if len(drawn) < count or found < good[0]:
+    if len(drawn) < CANDIDATES or found < GOOD[0]:
         return None
-    order = rng.permutation(count)
+    order = rng.permutation(CANDIDATES)
     return Choice(
         tuple(drawn[i][1] for i in order), tuple(round(float(np.hypot(*drawn[i][0])), 6) for i in order)
     )

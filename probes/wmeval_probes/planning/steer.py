@@ -14,7 +14,7 @@ from wmeval.scene import Body, Scene, ball, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, solid, stage
 from wmeval_probes.planning.places import LOST, average, away, ending
-from wmeval_probes.planning.shown import Kick, choice_of, kicked
+from wmeval_probes.planning.shown import Kick, choice_of
 
 Floats = NDArray[np.float64]
 WITHIN = 0.2  # m from the place that counts as there
@@ -117,8 +117,7 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
     near = float(rng.uniform(-0.02, 0.02))
     if rng.random() < 0.5:
         kicks.insert(1, (float(right[0] * (1 + near)), float(right[1] * (1 - near))))
-    return choice_of(rng, success, lambda k: kicked(start, k, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S),
-                     kicks)  # fmt: skip
+    return choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S)
 
 
 TASK = Task(

@@ -14,7 +14,7 @@ from wmeval.scene import Scene, ball, box, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, stage
 from wmeval_probes.planning.places import LOST, average, away, ending, least
-from wmeval_probes.planning.shown import Kick, choice_of, kicked
+from wmeval_probes.planning.shown import Kick, choice_of
 
 Floats = NDArray[np.float64]
 COUNT = {"iid": 3, "long": 4}
@@ -105,8 +105,7 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
         (side * float(rng.uniform(*ALONG)), float(rng.uniform(*RISE) if rng.random() < 0.8 else 0.0))
         for _ in range(16)
     ]
-    return choice_of(rng, success, lambda k: kicked(start, k, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S),
-                     kicks)  # fmt: skip
+    return choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S)
 
 
 TASK = Task(

@@ -164,7 +164,7 @@ def test_no_blind_way_to_choose_beats_chance(name, tag):
     good, sizes = [], []
     for i in range(40):
         _, choice = chosen(name, tag, i)
-        good.append([succeeds(c, task.success) for c in choice.candidates])
+        good.append([succeeds(c, task) for c in choice.candidates])
         sizes.append(choice.sizes)
     good, sizes = np.array(good, float), np.array(sizes)
     chance = good.mean()
