@@ -39,7 +39,7 @@ LAYERS = [
     {"report"},
     {"cli"},
 ]
-OUTER = {"wmeval_probes": "probes", "wmeval_adapters": "adapters"}
+OUTER = {"wmeval_probes": "probes", "wmeval_adapters": "adapters", "wmeval_leaderboard": "leaderboard"}
 HEAVY = (
     "torch",
     "torchvision",

@@ -1,0 +1,31 @@
+"""What an operator decides, once, when a server starts; secrets come from the environment alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All knobs of a server. `url` is SQLAlchemy's (SQLite by default), `files` an fsspec address."""
+
+    url: str
+    files: str
+    largest_part: int = 64 * MIB  # bytes
+    largest_submission: int = 2048 * MIB  # bytes
+    most_parts: int = 20_000
+    submissions_a_day: int = 10  # a team
+    challenges_a_season: int = 3  # a team
+    answer_within_s: float = 24 * 3600.0
+    lease_s: float = 60.0
+    attempts: int = 3
+    requests_a_minute: int = 600  # an address
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Settings:
+        """Return the settings of a server that keeps all it has in one folder."""
+        folder = folder.absolute()
+        return cls(f"sqlite:///{folder / 'leaderboard.sqlite'}", f"file://{folder / 'files'}")
