@@ -1,7 +1,8 @@
 """What the leaderboard keeps. Times are seconds since 1970 (UTC); digests are SHA-256 in hex.
 
 A submission is a signed list of files (`Part`), whose contents are `Blob`s. What it is worth is in `Score`,
-once as its sender reported it and once for each time that a server measured it; `tier` is the highest of these.
+once as its sender reported it and once for each time that a server measured it; `tier` is the highest of
+these.
 Nothing that was published is ever deleted: a withdrawn submission keeps its row, and the `Ledger` tells all.
 """
 
@@ -77,7 +78,7 @@ class Season(Base):
 
 
 class Model(Base):
-    """A model of a team: name, weights and options together. Families of them are the unit of correlations."""
+    """A model of a team: name, weights and options. Families of them are the unit of correlations."""
 
     __tablename__ = "model"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -163,8 +164,11 @@ class Score(Base):
 
 
 class Sample(Base):
-    """A case to look at: which blobs hold its frames, tracks and plots. Which ones are kept is drawn by a
-    fixed key, the same for all models, beside each model's best, median and worst."""
+    """A case to look at: which blobs hold its frames, tracks and plots.
+
+    Which ones are kept is drawn by a fixed key, the same for all models, beside each model's best, median
+    and worst.
+    """
 
     __tablename__ = "sample"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -180,8 +184,10 @@ class Sample(Base):
 
 
 class Job(Base):
-    """Work for `wmeval leaderboard worker`. Whoever holds an unexpired lease does it; a lease that runs out is
-    free again, and a finished job is never done twice."""
+    """Work for `wmeval leaderboard worker`. Whoever holds an unexpired lease does it.
+
+    A lease that runs out is free again, and a finished job is never done twice.
+    """
 
     __tablename__ = "job"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -198,7 +204,7 @@ class Job(Base):
 
 
 class Challenge(Base):
-    """Hidden questions that one team may answer once, before a deadline. Their salt never leaves the server."""
+    """Hidden questions that a team may answer once, before a deadline. The salt never leaves the server."""
 
     __tablename__ = "challenge"
     id: Mapped[int] = mapped_column(primary_key=True)

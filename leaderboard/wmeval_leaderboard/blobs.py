@@ -1,0 +1,134 @@
+"""Where files are kept: by the SHA-256 of their bytes, in any place that fsspec reaches."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+import fsspec
+
+from wmeval.errors import EnvironmentFault, UsageError
+
+CHUNK = 1 << 20  # bytes
+DIGEST = re.compile(r"[0-9a-f]{64}")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Blobs:
+    """Contents by their digest (SHA-256, hex). What is there is whole: a name appears after all its bytes."""
+
+    def __init__(self, address: str) -> None:
+        self.files, root = fsspec.core.url_to_fs(address)
+        self.root = str(root).rstrip("/")
+
+    def has(self, digest: str) -> bool:
+        """Return whether the content is here."""
+        return bool(self.files.exists(self._path(digest)))
+
+    def size(self, digest: str) -> int:
+        """Return how many bytes the content has.
+
+        Raises:
+            EnvironmentFault: it is not here.
+        """
+        with _told(self.root, digest):
+            return int(self.files.size(self._path(digest)))
+
+    def keep(self, digest: str, file: BinaryIO, size: int) -> None:
+        """Store what a file holds from here on, which must have this digest and size [bytes].
+
+        No byte more than `size` is stored, and nothing at all unless both are right.
+
+        Raises:
+            UsageError: the digest or the size differs.
+            EnvironmentFault: the disk is full.
+        """
+        if self.has(digest):
+            return
+        part, path = f"{self.root}/incoming/{uuid.uuid4().hex}", self._path(digest)
+        try:
+            with _told(self.root, digest):
+                self.files.makedirs(f"{self.root}/incoming", exist_ok=True)
+                with self.files.open(part, "wb") as kept:
+                    made, length = _copied(file, kept, size)
+                    kept.flush()
+                    if self._local:
+                        os.fsync(kept.fileno())
+                if length != size or made != digest:
+                    given = f"more than {size}" if length > size else str(length)
+                    raise UsageError(
+                        f"the file {digest[:12]} was announced with {size} bytes and came with {given}, "
+                        f"whose digest is {made[:12]}; it changed or was damaged on its way: send it again"
+                    )
+                self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
+                self.files.mv(part, path)
+        finally:
+            if self.files.exists(part):
+                self.files.rm(part)
+
+    def put(self, data: bytes) -> str:
+        """Store bytes and return their digest."""
+        digest = hashlib.sha256(data).hexdigest()
+        self.keep(digest, io.BytesIO(data), len(data))
+        return digest
+
+    def open(self, digest: str) -> BinaryIO:
+        """Return the content as a file that can be sought in.
+
+        Raises:
+            EnvironmentFault: it is not here.
+        """
+        with _told(self.root, digest):
+            return cast(BinaryIO, self.files.open(self._path(digest), "rb"))
+
+    def read(self, digest: str) -> bytes:
+        """Return the content.
+
+        Raises:
+            EnvironmentFault: it is not here.
+        """
+        with self.open(digest) as file:
+            return file.read()
+
+    @property
+    def _local(self) -> bool:
+        return "file" in self.files.protocol
+
+    def _path(self, digest: str) -> str:
+        if not DIGEST.fullmatch(digest):
+            raise UsageError(f"a digest was given as {digest[:80]!r}; expected 64 hexadecimal digits")
+        return f"{self.root}/{digest[:2]}/{digest}"
+
+
+def _copied(file: BinaryIO, kept: BinaryIO, size: int) -> tuple[str, int]:
+    """Copy at most `size` bytes and return their digest, and their number (one more where more came)."""
+    sha, length = hashlib.sha256(), 0
+    while length <= size and (chunk := file.read(min(CHUNK, size + 1 - length))):
+        length += len(chunk)
+        if length > size:
+            break
+        sha.update(chunk)
+        kept.write(chunk)
+    return sha.hexdigest(), length
+
+
+@contextmanager
+def _told(root: str, digest: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as fault:
+        raise EnvironmentFault(f"the file {digest[:12]} is not in {root}") from fault
+    except OSError as fault:
+        if fault.errno not in _FULL:
+            raise
+        raise EnvironmentFault(
+            f"the disk that holds the server's files is full ({fault.strerror}); what was stored before is "
+            "kept: try again when the operator has freed some space"
+        ) from fault
