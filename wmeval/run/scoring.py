@@ -120,7 +120,7 @@ def inputs_digest(store: Store, plan: Plan) -> str:
     homes += [m for i in PLANNING if any(u.instrument == i for u in plan.units) for m in modules(i)]
     homes += ["wmeval.run.split", "wmeval.run.energy", "wmeval.measure.energy"]
     code = source_digest(*homes, "wmeval.stats", "wmeval.anchor", "wmeval.calibrate")
-    return digest([keys, plan.to_json()["na"], plan.partial, code, _anchors_digest(plan.suite)])
+    return digest([keys, plan.to_json()["na"], plan.partial, code, anchors_digest(plan.suite)])
 
 
 def stored_anchor(suite: Suite, probe: Probe, tag: str, view: View) -> Anchor | None:
@@ -319,7 +319,8 @@ def find_anchor(suite: Suite, probe: Probe, tag: str, view: View) -> Anchor:
     return anchor
 
 
-def _anchors_digest(suite: Suite) -> str:
+def anchors_digest(suite: Suite) -> str:
+    """Return the digest of the anchors that ship with a suite, or nothing."""
     if suite.anchors is None or not suite.anchors.is_dir():
         return ""
     files = sorted((f for f in suite.anchors.iterdir() if f.is_file()), key=lambda f: f.name)
