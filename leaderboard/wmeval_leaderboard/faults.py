@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from wmeval.errors import EnvironmentFault, UsageError
+from wmeval_leaderboard.guard import HEADERS
 
 _log = logging.getLogger("wmeval.leaderboard")
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
@@ -73,4 +74,6 @@ def _busy(request: Request, fault: Exception) -> Response:
 
 def _bug(request: Request, fault: Exception) -> Response:
     _log.error("%s %s", request.method, request.url.path, exc_info=fault)
-    return answer(request, 500, "the server failed at this; its operator finds the reason in its log")
+    # nothing stands between this answer and the client, so it takes the headers with it
+    sentence = "the server failed at this; its operator finds the reason in its log"
+    return answer(request, 500, sentence, HEADERS)

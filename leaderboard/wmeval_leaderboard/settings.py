@@ -23,6 +23,9 @@ class Settings:
     challenges_a_season: int = 3  # a team
     answer_within_s: float = 24 * 3600.0
     lease_s: float = 60.0
+    measuring_s: float = 12 * 3600.0  # what re-scoring one submission may take
+    measuring_bytes: int = 16 << 30  # of memory that it may take
+    scratch: str = ""  # a folder for what is being measured; empty: the machine's own
     attempts: int = 3
     requests_a_minute: int = 3000  # an address
 
@@ -30,4 +33,5 @@ class Settings:
     def in_folder(cls, folder: Path) -> Settings:
         """Return the settings of a server that keeps all it has in one folder."""
         folder = folder.absolute()
-        return cls(f"sqlite:///{folder / 'leaderboard.sqlite'}", f"file://{folder / 'files'}")
+        url, files = f"sqlite:///{folder / 'leaderboard.sqlite'}", f"file://{folder / 'files'}"
+        return cls(url, files, scratch=str(folder / "scratch"))
