@@ -11,12 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wmeval.errors import UsageError
-from wmeval.pack import footage, layout
+from wmeval.pack import footage, layout, shown
 from wmeval.pack.footage import Footage, Unreadable
 from wmeval.pack.layout import Pack, Question
 from wmeval.pack.overlap import Beginning, Mode, beginning, frames_of, length_says
-from wmeval.pack.picture import read_png
 from wmeval.pack.place import Placement, shrink
 from wmeval.pack.settings import Settings
 from wmeval.run.code import file_digest
@@ -85,7 +83,7 @@ def strays(pack: Pack) -> list[str]:
         return []
     left = []
     for path in sorted(pack.answers.iterdir()):
-        known = (path.name, *(path.name.removesuffix(e) for e in (*footage.ENDINGS, ".refused.txt")))
+        known = (path.name, *(path.name.removesuffix(e) for e in (*footage.ENDINGS, layout.REFUSED)))
         if not path.name.startswith(footage.HIDDEN) and not names.intersection(known):
             left.append(path.name)
     return left
@@ -131,7 +129,7 @@ def read(pack: Pack, found: Found, settled: Settled, settings: Settings) -> Read
 
 def context(pack: Pack, name: str) -> Floats:
     """Return the context frames (n, H, W, 3) of a question at the size that answers are measured at."""
-    return _context(pack.folder / layout.QUESTIONS / name / "context", pack.picture, *sides(pack))
+    return _context(pack.folder / layout.QUESTIONS / name, pack.picture, *sides(pack))
 
 
 def _doubled(pack: Pack, found: Sequence[Found]) -> dict[str, str]:
@@ -159,7 +157,7 @@ def _doubled(pack: Pack, found: Sequence[Found]) -> dict[str, str]:
 
 
 def _last_picture(pack: Pack, question: Question) -> bytes:
-    return (pack.folder / layout.QUESTIONS / question.id / "last.png").read_bytes()
+    return bytes(shown.context(pack.folder / layout.QUESTIONS / question.id)[-1].tobytes())
 
 
 def _found(pack: Pack, settings: Settings, question: Question, seed: int, name: str) -> Found:
@@ -167,7 +165,7 @@ def _found(pack: Pack, settings: Settings, question: Question, seed: int, name: 
         return Found(question, seed, name, state, sentence)
 
     there = footage.find(pack.answers, name)
-    refusal = pack.answers / f"{name}.refused.txt"
+    refusal = pack.answers / f"{name}{layout.REFUSED}"
     if refusal.is_file() and there:
         return told("bad", f"{there[0].name} and {refusal.name} are both there; keep one")
     try:
@@ -204,7 +202,4 @@ def sides(pack: Pack) -> tuple[int, int]:
 
 @lru_cache(maxsize=64)
 def _context(folder: Path, picture: Placement, height: int, width: int) -> Floats:
-    files = sorted(folder.glob("*.png"))
-    if not files:
-        raise UsageError(f"{folder} holds no pictures; export the pack again with `wmeval export`")
-    return np.stack([shrink(read_png(f), picture, height, width) for f in files])
+    return np.stack([shrink(frame, picture, height, width) for frame in shown.context(folder)])

@@ -18,19 +18,18 @@ from typing import Any
 
 from wmeval.camera import View
 from wmeval.errors import UsageError
-from wmeval.model import Clip, Observation
-from wmeval.pack import layout
-from wmeval.pack.layout import Pack, Question, Shown, clip_id, folder_digest, question_id
-from wmeval.pack.picture import enlarged, on_canvas, write_mp4, write_png, write_pngs
+from wmeval.model import Card, Clip, Observation
+from wmeval.pack import layout, shown
+from wmeval.pack.layout import Form, Pack, Question, Shown, clip_id, folder_digest, question_id
 from wmeval.pack.place import Placement
 from wmeval.pack.readme import readme
-from wmeval.pack.tables import actions, describe, index, intrinsics, template
+from wmeval.pack.tables import describe, index, template
 from wmeval.run import problems
 from wmeval.run.instruments import loaded
 from wmeval.run.plan import Plan, Unit, draw, plan_of
 from wmeval.run.request import Request
 from wmeval.run.truths import truth_of
-from wmeval.seeds import sample_seed
+from wmeval.seeds import asked_by, sample_seed
 from wmeval.suite import Instrument
 from wmeval.truth import Truth
 from wmeval.twins import Refused, members, question
@@ -70,6 +69,7 @@ def export(
 
     Answers are measured at `fps` and the size of the suite's View; `size` [px] is that of the pictures handed
     out, and `canvas` (width, height) puts them in the middle of grey bars, for services of one shape only.
+    Within `wmeval.run.hidden.hidden` the questions are hidden ones, and nothing in the pack tells them.
 
     Raises:
         UsageError: a name that is not there, sizes that cannot be, or a folder that holds something else.
@@ -84,16 +84,41 @@ def export(
         )
     if not 1 <= fps <= 60:
         raise UsageError(f"--fps was given as {fps:g}; expected 1 to 60")
-    request = Request(
+    asked = Request(
         "recorded", suite, tuple(probes) if probes else None, tuple(instruments) if instruments else None,
-        limit=limit, seed=seed, replicates=replicates,
+        limit=limit, seed=seed, replicates=replicates, executor="inline", hidden=asked_by(),
     )  # fmt: skip
-    plan = plan_of(request, layout.card(view), None)
+    plan = plan_of(asked, layout.card(view), None)
+    picture = Placement((wide[0] - size) // 2, (wide[1] - size) // 2, size, size)
+    return _export(plan, out, wide, picture, "pictures", progress)
+
+
+def export_arrays(card: Card, asked: Request, out: Path, progress: Told | None = None) -> Pack:
+    """Write the questions of a request that a model can be asked, as it would be shown them, bit by bit.
+
+    `wmeval.pack.answering.answer` lets the model answer them.
+
+    Raises:
+        UsageError: a name that is not there, or a folder that holds something else.
+    """
+    view = card.view
+    whole = Placement(0, 0, view.width, view.height)
+    plan = plan_of(asked, layout.limited(card), None)
+    return _export(plan, out, (view.width, view.height), whole, "arrays", progress)
+
+
+def _export(
+    plan: Plan,
+    out: Path,
+    wide: tuple[int, int],
+    picture: Placement,
+    form: Form,
+    progress: Told | None,
+) -> Pack:
     if not plan.units:
         why = "; ".join(f"{r['probe']} by {r['instrument']}: {r['reason']}" for r in plan.na)
         raise UsageError(f"nothing of {plan.suite.key} can be put into a pack ({why})")
-    picture = Placement((wide[0] - size) // 2, (wide[1] - size) // 2, size, size)
-    asked = _ask(plan)
+    asked, fps, size = _ask(plan), plan.view.fps, int(picture.width)
     started = {"ask": asked, "fps": fps, "size": size, "canvas": list(wide)}
     if (out / layout.MANIFEST).exists():
         there = layout.read(out)
@@ -101,14 +126,15 @@ def export(
             return there
         raise UsageError(f"{out} holds a pack of other questions; give another folder with --out")
     salt = _claim(out, started)
-    pack = Pack(out, asked, view, wide, picture, salt, {}, {}, tuple(plan.na))
+    pack = Pack(out, asked, plan.view, wide, picture, salt, {}, {}, tuple(plan.na), form)
     pack = _write(pack, plan, size, progress or (lambda done, total: None))
     (out / layout.ANSWERS).mkdir(exist_ok=True)
-    (out / layout.README).write_text(readme(pack))
-    if pack.clips:
-        template(pack)
-    if pack.questions:
-        index(pack)
+    if form == "pictures":
+        (out / layout.README).write_text(readme(pack))
+        if pack.clips:
+            template(pack)
+        if pack.questions:
+            index(pack)
     part = out / f".{layout.MANIFEST}.part"
     part.write_text(json.dumps(pack.to_json(), indent=1, allow_nan=False))
     os.replace(part, out / layout.MANIFEST)
@@ -125,6 +151,7 @@ def _ask(plan: Plan) -> dict[str, Any]:
         "limit": asked.limit,
         "seed": asked.seed,
         "replicates": asked.replicates,
+        **({"hidden": asked.hidden} if asked.hidden else {}),
     }
 
 
@@ -175,12 +202,13 @@ def _write(pack: Pack, plan: Plan, size: int, progress: Told) -> Pack:
                     seeds = dict.fromkeys((*before.seeds, *new.seeds))
                     questions[new.id] = replace(new, seeds=tuple(seeds))
                 else:
-                    shown = _clip(pack, one, size)
-                    clips[shown.id] = shown
+                    clip = _clip(pack, one, size)
+                    clips[clip.id] = clip
             done += 1
             progress(done, total)
-    for made in questions.values():
-        describe(pack, made)
+    if pack.form == "pictures":
+        for made in questions.values():
+            describe(pack, made)
     whole = {
         name: replace(q, content=folder_digest(pack.folder / layout.QUESTIONS / name))
         for name, q in sorted(questions.items())
@@ -229,14 +257,11 @@ def _question(pack: Pack, posed: _Posed) -> Question:
     name = question_id(pack.salt, seen)
     folder = pack.folder / layout.QUESTIONS / name
     if not folder.exists():
-        frames = on_canvas(observe(posed.truth, posed.big).frames, pack.canvas, pack.picture)
         with _whole(folder) as part:
-            write_pngs(part / "context", frames)
-            write_png(part / "last.png", frames[-1])
-            write_mp4(part / "context.mp4", frames, seen.fps)
-            (part / "caption.txt").write_text(seen.caption + "\n")
-            actions(part / "actions.csv", seen.actions, seen.fps)
-            (part / "camera.json").write_text(json.dumps({"intrinsics": intrinsics(pack, seen)}) + "\n")
+            if pack.form == "arrays":
+                shown.arrays(part, seen)
+            else:
+                shown.question_pictures(part, pack, seen, observe(posed.truth, posed.big).frames)
     return Question(name, len(seen.frames), seen.horizon, posed.seeds, "")
 
 
@@ -247,9 +272,7 @@ def _clip(pack: Pack, posed: _Posed, size: int) -> Shown:
     folder = pack.folder / layout.CLIPS / name
     if not folder.exists():
         with _whole(folder) as part:
-            write_pngs(part / "frames", seen.frames)
-            write_mp4(part / "clip.mp4", enlarged(seen.frames, size), seen.fps)
-            actions(part / "actions.csv", seen.actions, seen.fps)
+            shown.arrays(part, seen) if pack.form == "arrays" else shown.clip_pictures(part, seen, size)
     return Shown(name, len(seen.frames), folder_digest(folder))
 
 

@@ -11,9 +11,9 @@ import hmac
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,10 +24,12 @@ from wmeval.pack.place import Placement
 from wmeval.seeds import digest
 
 SCHEMA = 1
+Form = Literal["pictures", "arrays"]  # for people and for programs
 MANIFEST, README = "pack.json", "README.md"
 QUESTIONS, CLIPS, ANSWERS = "questions", "clips", "answers"
 SURPRISE, TEMPLATE = "surprise.csv", "surprise-to-fill.csv"
 INDEX = "questions.csv"
+REFUSED = ".refused.txt"  # after the name of an answer
 MANIFEST_BYTES = 64 << 20
 ANY = 1 << 20  # frames: as long a context as a scene has
 ID_HEX = 12
@@ -73,6 +75,7 @@ class Pack:
     questions: Mapping[str, Question]
     clips: Mapping[str, Shown]
     left_out: tuple[Mapping[str, str], ...] = ()  # what of the suite is not in it, and why
+    form: Form = "pictures"
 
     @property
     def answers(self) -> Path:
@@ -105,7 +108,16 @@ class Pack:
             "clips": [asdict(c) for c in self.clips.values()],
             "left_out": [dict(row) for row in self.left_out],
         }
+        if self.form != "pictures":
+            told["form"] = self.form
         return {**told, "digest": digest(told)}
+
+    def unlabelled(self) -> Pack:
+        """Return the pack as it is given to somebody who shall find out no more than what it shows.
+
+        Without the salt nobody can try whether a question is one that he guesses.
+        """
+        return replace(self, ask={}, salt=b"", left_out=())
 
 
 def card(view: View) -> Card:
@@ -116,6 +128,15 @@ def card(view: View) -> Card:
         capabilities=frozenset({"generates", "scores"}), view=view, context=(1, ANY), horizon=None,
         # the pack tells the actions in words and numbers; how far they were followed is what is measured
         actions=ActionSpace("text", 0, "lossy"), classes=("not stated", "not stated"),
+    )  # fmt: skip
+
+
+def limited(model: Card) -> Card:
+    """Return the card of the answers that a model gives to a pack: it is asked no more than it can be."""
+    wide = card(model.view)
+    return replace(
+        wide, context=model.context, context_step=model.context_step, horizon=model.horizon,
+        capabilities=wide.capabilities & model.capabilities, actions=model.actions, classes=model.classes,
     )  # fmt: skip
 
 
@@ -157,6 +178,7 @@ def read(folder: Path) -> Pack:
             Placement(*told["picture"]), bytes.fromhex(told["salt"]),
             {q["id"]: Question(**{**q, "seeds": tuple(q["seeds"])}) for q in told["questions"]},
             {c["id"]: Shown(**c) for c in told["clips"]}, tuple(told["left_out"]),
+            told.get("form", "pictures"),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, IndexError) as fault:
         raise UsageError(f"{path} lacks something ({type(fault).__name__}: {fault}); {again}") from fault

@@ -100,6 +100,21 @@ scoring would do with the rest. Score with the release that wrote the pack: anot
 pictures, and then finds none of its questions in here.
 """
 
+_SEND = """
+## Check, then send
+
+In this folder:
+
+```sh
+pip install wmeval        # where it is not installed yet
+wmeval check pack .
+wmeval submit . --challenge --server URL
+```
+
+`wmeval check pack` names at once all that is missing, short, damaged, too small or doubled. These questions
+are asked once and answered once, before the deadline in `challenge.json`; the server measures what you send.
+"""
+
 
 def readme(pack: Pack) -> str:
     """Return the README.md of a pack."""
@@ -120,5 +135,7 @@ def readme(pack: Pack) -> str:
         )  # fmt: skip
     if pack.clips:
         told += _SURPRISE.format(count=len(pack.clips), surprise=layout.SURPRISE, template=layout.TEMPLATE)
+    if "hidden" in pack.ask:
+        return told + _SEND
     here = replace(pack, folder=Path("."))  # packs are moved about, and their page goes with them
     return told + _TAIL.format(command=here.command())

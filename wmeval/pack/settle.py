@@ -11,12 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from wmeval.pack import layout
+from wmeval.pack import layout, shown
 from wmeval.pack.answers import Found, Settled, Size, context, decoded, sides
 from wmeval.pack.footage import Unreadable
 from wmeval.pack.layout import Pack
 from wmeval.pack.overlap import Beginning, Mode, beginning, common
-from wmeval.pack.picture import read_png
 from wmeval.pack.place import Placement, fits, psnr, refined, shrink
 from wmeval.pack.settings import Settings
 
@@ -132,7 +131,8 @@ def _first(pack: Pack, one: Found) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
         return None
     if theirs is None:
         return None
-    return theirs, read_png(folder / "context" / "0000.png"), read_png(folder / "last.png")
+    ours = shown.context(folder)
+    return theirs, ours[0], ours[-1]
 
 
 def _head(pack: Pack, one: Found, place: Placement) -> Beginning | None:

@@ -20,7 +20,7 @@ import numpy as np
 from wmeval.probe import Probe
 from wmeval.run.code import source_digest
 from wmeval.run.truths import cache_folder, keep
-from wmeval.seeds import digest
+from wmeval.seeds import asked_by, digest
 from wmeval.task import Task
 
 Names = list[str] | str  # ids of cases, or in words why they cannot be asked
@@ -31,7 +31,8 @@ def remembered(probe: Probe | Task, of: Sequence[Any], draw: Callable[[], Names]
 
     `of` is all else that determines it, as JSON values.
     """
-    path = cache_folder() / "drawn" / f"{digest([probe.key, list(of), _code(probe), np.__version__])}.json"
+    asked = [probe.key, list(of), _code(probe), np.__version__, asked_by()]
+    path = cache_folder() / "drawn" / f"{digest(asked)}.json"
     try:
         told: Names = json.loads(path.read_text())
         return told

@@ -25,6 +25,7 @@ from wmeval.run.policy import exit_code, summary, workers_for
 from wmeval.run.progress import Progress, Tally
 from wmeval.run.request import Request
 from wmeval.run.store import Store, read_json
+from wmeval.seeds import asked_by
 from wmeval.suite import Instrument
 
 EXECUTORS = ("local", "inline")
@@ -76,14 +77,26 @@ def run(
         truth=None if truth is None else absolute(str(truth)),
         tasks=tuple(_absolute(t) for t in tasks) if tasks else None,
         budgets=tuple(sorted(set(budgets))) if budgets else None,
+        hidden=asked_by(),
     )  # fmt: skip
     tell: Told = progress or (lambda _: None)
     tell(Progress("plan"))
     plan = make_plan(request)
     name = Path(model).stem if model.endswith(".py") or ".py:" in model else model
     folder = Path(out) if out else Path("runs") / f"{name}-{plan.suite.name}-{plan.short_key}"
-    if dry_run:
-        return Run(folder, plan=plan)
+    return Run(folder, plan=plan) if dry_run else carry_out(plan, folder, tell)
+
+
+def carry_out(plan: Plan, folder: Path, progress: Told | None = None) -> Run:
+    """Return the finished run of a plan in a folder; where that holds the same run, it is continued.
+
+    Raises:
+        UsageError: the folder holds another run, or the plan's scenes are not those that are drawn now.
+        EnvironmentFault, Interrupted: see `run`.
+    """
+    tell: Told = progress or (lambda _: None)
+    request = plan.request
+    request.drawable()
     store = Store(folder)
     _claim(store, plan)
     if request.truth is not None:
@@ -119,6 +132,7 @@ def score(path: str | Path, progress: Told | None = None) -> Run:
     opened = Run(path)
     # as it was planned: the model need not be installed here, and a newer world would plan other units
     plan = Plan.from_json(opened.manifest)
+    plan.request.drawable()
     store = opened.store
     if plan.request.truth is not None:
         from wmeval.own import loop
@@ -248,11 +262,11 @@ def _claim(store: Store, plan: Plan) -> None:
         old = read_json(path)
         how = reaches(plan.request.model)
         before, asked = identity(Request.from_json(old["request"]), how), identity(plan.request, how)
-        differs = [k for k, v in asked.items() if before[k] != v]
+        differs = [k for k in {**asked, **before} if before.get(k) != asked.get(k)]
         if differs:
             k = differs[0]
             raise UsageError(
-                f"{store.folder} holds a run with {k} {before[k]!r}, and {asked[k]!r} was "
+                f"{store.folder} holds a run with {k} {before.get(k)!r}, and {asked.get(k)!r} was "
                 "asked for; give another folder with --out"
             )
         if all(old[k] == v for k, v in fresh.items() if k != "card"):

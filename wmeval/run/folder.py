@@ -145,16 +145,19 @@ class Run:
         """Return the case that a record answers, drawn again; of a choice, an arm a candidate.
 
         Raises:
-            UsageError: the record was asked by surprise; its `arms` hold the digests of whole clips.
+            UsageError: the record was asked by surprise; its `arms` hold the digests of whole clips. Or its
+                scenes are hidden, and the secret that draws them is not there.
         """
         from wmeval import registry
         from wmeval.run import problems
+        from wmeval.run.request import Request
 
         if record["instrument"] == "surprise":
             raise UsageError(
                 "a record asked by surprise has whole clips and no case to continue; its frames are "
                 "`run.store.get(record['arms'][NAME]['truth'])['frames']`"
             )
+        Request.from_json(self.manifest["request"]).drawable()
         given = next(
             u.given for u in self.units if (u.probe, u.instrument) == (record["probe"], record["instrument"])
         )

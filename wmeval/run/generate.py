@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -58,7 +58,17 @@ class Sample:
     seconds: dict[str, float] = field(default_factory=lambda: {"simulate": 0.0, "render": 0.0, "model": 0.0})
 
 
-Answering = Callable[[list[Asked]], Any]  # puts a batch to a model
+class Posed(Protocol):
+    """Whatever holds an observation to be continued."""
+
+    @property
+    def observation(self) -> Observation:
+        """What the model is shown."""
+        ...
+
+
+P = TypeVar("P", bound=Posed)
+Answering = Callable[[list[P]], Any]  # puts a batch to a model
 Checking = Callable[[Any, Observation], Prediction]  # the answer as it is, or as failed with a sentence
 
 
@@ -90,7 +100,7 @@ def shown(unit: Unit, probe: Probe, most: int, view: View, run_seed: int, store:
     return [_show(unit, i, probe, most, view, run_seed, store) for i in range(len(unit.indices))]
 
 
-def ask_all(samples: Sequence[Sample], most: int, answering: Answering, checking: Checking) -> None:
+def ask_all(samples: Sequence[Sample], most: int, answering: Answering[Asked], checking: Checking) -> None:
     """Put every arm of the samples to a model, at most `most` at once, and keep its checked answer there."""
     asked = [a for s in samples for a in s.arms.values()]
     groups: dict[Any, list[Asked]] = {}
@@ -118,7 +128,7 @@ def failed_record(unit: Unit, why: str) -> dict[str, Any]:
     return record(unit, [Sample(fault=why) for _ in unit.indices], None)
 
 
-def ask(batch: list[Asked], answering: Answering, checking: Checking) -> list[Prediction]:
+def ask(batch: list[P], answering: Answering[P], checking: Checking) -> list[Prediction]:
     """Return one checked answer for each; a batch that raises is asked again one by one."""
     try:
         answers = answering(batch)
@@ -229,12 +239,12 @@ def lay(
     observation = observe(truth, view, horizon_s, rendered=rendered)
     sample.seconds["render"] += time.perf_counter() - begun
     blob = store.put({"times": times, "frames": rendered.frames, "bodies": rendered.bodies})
-    given = _trimmed(observation, most)
+    given = trimmed(observation, most)
     whole = Clip(rendered.frames, view.fps, observation.actions)
     sample.arms[name] = Asked(position, name, truth, given, blob, seed, len(context), whole)
 
 
-def _trimmed(observation: Observation, most: int) -> Observation:
+def trimmed(observation: Observation, most: int) -> Observation:
     """Return the observation with only its last `most` context frames."""
     extra = len(observation.frames) - most
     if extra <= 0:

@@ -22,7 +22,7 @@ from wmeval.run.instruments import CONTROL, CONTROLLED, PLANNING, code, judged_b
 from wmeval.run.request import Request
 from wmeval.run.units import SCHEMA, Asking, Unit, blocks, identity, reaches
 from wmeval.scene import Case
-from wmeval.seeds import digest, scene_rng
+from wmeval.seeds import asked_split, digest, scene_rng
 from wmeval.suite import Instrument, Suite
 from wmeval.task import Task
 
@@ -108,6 +108,7 @@ def make_plan(request: Request) -> Plan:
 
 def plan_of(request: Request, card: Card, weights: str | None) -> Plan:
     """Return the plan of a request for a model that this card describes; see `make_plan`."""
+    request.drawable()
     suite = registry.load_suite(request.suite)
     view = request.view or card.view
     if view != card.view and not card.reference:
@@ -209,7 +210,7 @@ def _cases(a: Asking, tag: str, count: int) -> Names:
         told = unaskable(questions, a.card, a.view)
         return told or [q.case_id for q in questions]
     cases = [draw(a.probe, tag, i) for i in range(count)]
-    with promises.on(f"case 0 (eval, {tag})"):
+    with promises.on(f"case 0 ({asked_split()}, {tag})"):
         promises.drawn_alike(a.probe, [scene_rng("eval", a.probe.key, tag, 0) for _ in range(2)], tag)
     return _inapplicable(a.card, a.view, a.probe, cases) or [c.case_id for c in cases]
 
@@ -220,9 +221,10 @@ def draw(probe: Probe, tag: str, index: int) -> Case:
     Raises:
         ProbeFault: `case` raised, or returned something else.
     """
-    with promises.on(f"case {index} (eval, {tag})"):
+    split = asked_split()
+    with promises.on(f"case {index} ({split}, {tag})"):
         case = promises.drawn(probe, scene_rng("eval", probe.key, tag, index), tag)
-    return Case(case.arms, {"split": "eval", "probe": probe.key, "tag": tag, "index": index})
+    return Case(case.arms, {"split": split, "probe": probe.key, "tag": tag, "index": index})
 
 
 def commanded(case: Case) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from wmeval.camera import View
 from wmeval.errors import UsageError
+from wmeval.seeds import asked_by
 from wmeval.suite import Instrument
 
 
@@ -37,6 +38,7 @@ class Request:
     truth: str | None = None  # recordings in place of scenes: a folder, an HDF5 file or "gym:ENV"
     tasks: tuple[str, ...] | None = None  # in place of the suite's; names or "file.py:NAME"
     budgets: tuple[int, ...] | None = None  # of control, in place of the suite's
+    hidden: str = ""  # commitment to the secret that its scenes are drawn by; "" of public ones
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
@@ -55,11 +57,34 @@ class Request:
             raise UsageError(f"--workers was given as {self.workers}; expected at least 1")
         if self.fail_on_error < 0:
             raise UsageError(f"--fail-on-error was given as {self.fail_on_error}; expected 0 or more")
+        if self.hidden and self.executor != "inline":
+            raise UsageError(
+                f"hidden scenes were to be asked by {self.executor!r}, and the secret that draws them stays "
+                "in this process; ask with executor='inline'"
+            )
+
+    def drawable(self) -> None:
+        """Check that what is drawn now are the scenes that this request asks.
+
+        Raises:
+            UsageError: they are hidden and another secret draws now or none, or the other way round.
+        """
+        if self.hidden != asked_by():
+            told = f"hidden by {self.hidden[:12]}" if self.hidden else "public"
+            now = f"those of {asked_by()[:12]}" if asked_by() else "public ones"
+            raise UsageError(
+                f"the scenes of this run are {told}, and {now} are drawn now; open it within "
+                "`wmeval.run.hidden.hidden(secret)` of its own secret, and public runs outside of it"
+            )
 
     @property
     def identity(self) -> dict[str, Any]:
         """What must be the same for two commands to write into one folder."""
-        planned = {k: list(v) for k in ("tasks", "budgets") if (v := getattr(self, k)) is not None}
+        planned: dict[str, Any] = {
+            k: list(v) for k in ("tasks", "budgets") if (v := getattr(self, k)) is not None
+        }
+        if self.hidden:
+            planned["hidden"] = self.hidden
         return {
             "model": self.model,
             "suite": self.suite,
@@ -79,6 +104,8 @@ class Request:
         values = asdict(self)
         for name in ("probes", "instruments", "tasks", "budgets"):
             values[name] = list(values[name]) if values[name] is not None else None
+        if not self.hidden:
+            del values["hidden"]
         return values
 
     @classmethod
