@@ -34,6 +34,7 @@ LAYERS = [
         "run",
         "starter",
         "stress",
+        "submission",
         "trial",
     },
     {"report"},

@@ -16,9 +16,9 @@ class Settings:
     files: str
     largest_part: int = 64 * MIB  # bytes
     largest_submission: int = 2048 * MIB  # bytes
-    largest_list: int = 8 * MIB  # bytes, of the request that names a submission's parts
+    largest_list: int = 32 * MIB  # bytes, of the request that names a submission's parts
     largest_form: int = MIB  # bytes, of any other request
-    most_parts: int = 20_000
+    most_parts: int = 60_000
     submissions_a_day: int = 10  # a team
     challenges_a_season: int = 3  # a team
     answer_within_s: float = 24 * 3600.0

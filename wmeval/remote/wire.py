@@ -11,7 +11,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,9 @@ def unpack(data: bytes, most_bytes: int = MOST_BYTES) -> Message:
             members = archive.infolist()
             _check_members(members, most_bytes)
             for member in members:
-                arrays[member.filename.removesuffix(".npy")] = _array(member.filename, archive.read(member))
+                arrays[member.filename.removesuffix(".npy")] = npy_array(
+                    member.filename, archive.read(member)
+                )
     except Malformed:
         raise
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as fault:
@@ -168,9 +170,14 @@ def _check_members(members: list[zipfile.ZipInfo], most_bytes: int) -> None:
             raise Malformed(f"{member.filename!r} is no .npy array")
 
 
-def _array(name: str, data: bytes) -> NDArray[Any]:
-    """Return the array of a .npy file, once its shape is known to be exactly the bytes that follow."""
-    file = io.BytesIO(data)
+def npy_header(name: str, file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Return shape, whether in Fortran's order, dtype and size [bytes] that the head of a .npy file claims.
+
+    The file is left where its values begin.
+
+    Raises:
+        Malformed: it is no such head, or one of arrays that are not taken.
+    """
     try:
         version = np.lib.format.read_magic(file)
         readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -182,8 +189,21 @@ def _array(name: str, data: bytes) -> NDArray[Any]:
     count = 1
     for length in shape:
         count *= length  # Python's numbers do not overflow
-    claimed, there = count * dtype.itemsize, len(data) - file.tell()
-    if claimed != there or min(shape, default=0) < 0:
+    if min(shape, default=0) < 0:
+        raise Malformed(f"{name!r} claims shape {shape}; expected lengths of at least 0")
+    return shape, fortran, dtype, count * dtype.itemsize
+
+
+def npy_array(name: str, data: bytes) -> NDArray[Any]:
+    """Return the array of a .npy file, once its shape is known to be exactly the bytes that follow.
+
+    Raises:
+        Malformed: it is not, or no .npy file.
+    """
+    file = io.BytesIO(data)
+    shape, fortran, dtype, claimed = npy_header(name, file)
+    there = len(data) - file.tell()
+    if claimed != there:
         raise Malformed(f"{name!r} claims shape {shape} of {dtype.name}, {claimed} bytes; {there} bytes came")
-    flat = np.frombuffer(data, dtype, count, file.tell())
+    flat = np.frombuffer(data, dtype, claimed // dtype.itemsize, file.tell())
     return flat.reshape(shape, order="F" if fortran else "C").copy(order="C")
