@@ -74,7 +74,9 @@ def run(module: str, arguments: Sequence[str], bounds: Bounds, beat: Callable[[]
 
 def serve(main: Callable[[], None]) -> None:
     """Do what such a process is for within its bounds, and end as `run` expects it."""
-    _bound(*json.loads(sys.stdin.buffer.readline()))
+    # unbuffered: a buffer's lock, held by the thread that waits here, would stop this process from ending
+    with open(0, "rb", buffering=0, closefd=False) as told:
+        _bound(*json.loads(told.readline()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         main()
@@ -113,5 +115,5 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()  # returns when the parent has gone, however it went
+    os.read(0, 1)  # returns when the parent has gone, however it went
     os._exit(1)

@@ -8,11 +8,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 import wmeval
-from wmeval_leaderboard import accounts, seasons
+from wmeval.submission.parts import parts_of, root_of
+from wmeval_leaderboard import accounts, jobs, seasons
 from wmeval_leaderboard.app import create_app
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.database import open_database, upgrade, writing
 from wmeval_leaderboard.settings import Settings
+from wmeval_leaderboard.tables import Model, Part, Submission
 
 TINY = Path(__file__).with_name("tiny_suite.py")
 
@@ -79,6 +81,41 @@ def finished_run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "blur"
     wmeval.run("blur", suite=str(TINY), executor="inline", out=out)
     return wmeval.Run(out)
+
+
+@pytest.fixture
+def store_run(engine, blobs, team, season):
+    """A function that stores a run as a submission whose files have all arrived, and returns its row."""
+
+    def store(run, **changed):
+        parts = parts_of(run)
+        for part in parts:
+            with (run.path / part.path).open("rb") as file:
+                blobs.keep(part.digest, file, part.size)
+        with writing(engine) as session:
+            key = accounts.add_key(session, team, "ab" * 32)
+            card = run.manifest["card"]
+            model = Model(team_id=team.id, slug=f"{card['name']}-{time.monotonic_ns()}", name=card["name"],
+                          family=card["family"], identity=str(time.monotonic_ns()), card=card)  # fmt: skip
+            session.add(model)
+            session.flush()
+            values = {
+                "slug": f"s{time.monotonic_ns()}", "team_id": team.id, "model_id": model.id,
+                "season_id": season.id, "kind": "run", "suite": season.suite, "tier": "self-reported",
+                "state": "queued", "root": root_of(parts), "signature": "", "key_id": key.id, "about": {},
+                "classes": list(card["classes"]), "gap": None, "created": time.time(), "published": None,
+                "withdrawn": None, **changed,
+            }  # fmt: skip
+            row = Submission(**values)
+            session.add(row)
+            session.flush()
+            session.add_all(
+                Part(submission_id=row.id, path=p.path, digest=p.digest, size=p.size) for p in parts
+            )
+            jobs.add(session, "rescore", row.id)
+            return row
+
+    return store
 
 
 @pytest.fixture
