@@ -1,0 +1,110 @@
+"""An Entry is a submission as it is shown; a Cell is one number of it and who measured that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wmeval_leaderboard.tables import TIERS, Source, Tier
+
+SOURCES: tuple[Source, ...] = (
+    "reported",
+    "rescored",
+    "challenged",
+    "verified",
+)  # as TIERS, least trusted first
+TIER_OF: Mapping[str, Tier] = dict(zip(SOURCES, TIERS, strict=True))
+Key = tuple[str, str, str, str]  # section, name@version, instrument and how clips were matched, tag
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number with its 95 % interval (None below n = 8), over n cases of which `failed` had no answer."""
+
+    value: float | None
+    lo: float | None = None
+    hi: float | None = None
+    n: int = 0
+    failed: int = 0
+    tier: Tier = "self-reported"
+    of: int = 1  # how many numbers this is the mean of
+    out_of: int = 1  # how many it ought to be
+    lowest: float | None = None  # what one case can have at least, where that is known
+    reason: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing that others have."""
+        return self.value is not None and self.of == self.out_of
+
+
+@dataclass(frozen=True)
+class Season:
+    """A season as everyone may see it: the secret is there only when it was told."""
+
+    name: str
+    suite: str
+    versions: Mapping[str, Any]
+    commitment: str
+    secret: str | None
+    opens: float  # s since 1970
+    closes: float | None
+
+    @property
+    def over(self) -> bool:
+        """Whether its hidden seeds are public."""
+        return self.secret is not None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission that was published, with its numbers by what they are of; withdrawn ones keep their row."""
+
+    id: int
+    slug: str
+    model: str  # slug of the model
+    name: str
+    family: str
+    team: str
+    season: str
+    kind: str
+    suite: str
+    tier: Tier
+    state: str
+    reason: str
+    classes: tuple[str, ...]
+    reference: bool
+    card: Mapping[str, Any]
+    about: Mapping[str, Any]
+    gap: float | None
+    created: float
+    published: float
+    cells: Mapping[Key, Cell] = field(default_factory=dict)
+    plans: tuple[Mapping[str, Any], ...] = ()  # rows of planning of the most trusted source
+    metrics: tuple[Mapping[str, Any], ...] = ()  # rows of fidelity, without their curves
+
+    @property
+    def standing(self) -> bool:
+        """Whether it takes part in rankings."""
+        return self.state == "published"
+
+    @property
+    def speed(self) -> float | None:
+        """Predicted frames a second, on the machine of who ran it."""
+        told = (self.about.get("speed") or {}).get("frames_per_s")
+        return float(told) if isinstance(told, int | float) else None
+
+    @property
+    def fps(self) -> float:
+        """Frames a second of what it predicts."""
+        return float(self.card["view"]["fps"])
+
+
+def most_trusted(*sources: str) -> str:
+    """Return the source whose numbers are shown.
+
+    >>> most_trusted("reported", "challenged", "rescored")
+    'challenged'
+    """
+    return max(sources, key=SOURCES.index)

@@ -1,0 +1,222 @@
+"""Everything that is shown, read at once and kept until the ledger says that something happened.
+
+Columns are named one by one, so that no secret, salt or token is ever in the memory of what makes pages.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from wmeval.errors import UsageError, unknown
+from wmeval_leaderboard import tables
+from wmeval_leaderboard.board.entry import TIER_OF, Cell, Entry, Key, Season, most_trusted
+from wmeval_leaderboard.database import reading
+from wmeval_leaderboard.ledger import head
+
+SHOWN = ("published", "withdrawn")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Seasons, newest first, and entries, oldest first, as they were at a hash of the ledger."""
+
+    head: str
+    seasons: tuple[Season, ...]
+    entries: tuple[Entry, ...]
+    references: Mapping[Key, Mapping[str, Row]] = field(default_factory=dict)  # stored rows of references
+
+    def season(self, name: str = "") -> Season:
+        """Return a season by its name; without one the newest that has an entry.
+
+        Raises:
+            UsageError: there is no such season, or none at all.
+        """
+        if not self.seasons:
+            raise UsageError("no season has been opened yet; `wmeval leaderboard admin` opens one")
+        if not name:
+            used = {e.season for e in self.entries if e.standing}
+            return next((s for s in self.seasons if s.name in used), self.seasons[0])
+        for season in self.seasons:
+            if season.name == name:
+                return season
+        raise unknown("season", name, [s.name for s in self.seasons])
+
+    def standing(self, season: str) -> list[Entry]:
+        """Return one entry a model: its most trusted one, and of these the last that was published."""
+        best: dict[str, Entry] = {}
+        for entry in self.entries:
+            if entry.season == season and entry.standing:
+                rival = best.get(entry.model)
+                if rival is None or _trust(entry) >= _trust(rival):
+                    best[entry.model] = entry
+        return list(best.values())
+
+    def of_model(self, slug: str) -> list[Entry]:
+        """Return all entries of a model, newest first; withdrawn ones too.
+
+        Raises:
+            UsageError: no model has this name.
+        """
+        found = [e for e in reversed(self.entries) if e.model == slug]
+        if not found:
+            raise unknown("model", slug, {e.model for e in self.entries})
+        return found
+
+    def submissions(self, season: str) -> Mapping[str, int]:
+        """Return how many entries each team has in a season, withdrawn ones too."""
+        counted: dict[str, int] = defaultdict(int)
+        for entry in self.entries:
+            if entry.season == season:
+                counted[entry.team] += 1
+        return counted
+
+
+class Snapshots:
+    """The newest Snapshot of a database; while one is being read, others are served the one before."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._last: Snapshot | None = None
+        self._reading = threading.Lock()
+
+    def now(self) -> Snapshot:
+        """Return what there is to show."""
+        with reading(self.engine) as session:
+            last, at = self._last, head(session)
+            if last is not None and last.head == at:
+                return last
+            if not self._reading.acquire(blocking=last is None):
+                assert last is not None
+                return last
+            try:
+                if self._last is None or self._last.head != at:
+                    self._last = read(session)
+                return self._last
+            finally:
+                self._reading.release()
+
+
+def read(session: Session) -> Snapshot:
+    """Return what there is to show."""
+    at = head(session)
+    entries = {e.id: e for e in _entries(session)}
+    references: dict[Key, Mapping[str, Row]] = {}
+    scores = tables.Score
+    rows = session.execute(
+        select(scores.submission_id, scores.source, scores.section, scores.row)
+        .where(scores.submission_id.in_(select(tables.Submission.id).where(_shown())))
+        .order_by(scores.id)
+    )
+    told: dict[int, dict[tuple[str, str], list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for submission, source, section, row in rows:
+        told[submission][section, source].append(row)
+        if section == "scores" and row.get("rows"):
+            references.setdefault(key_of(section, row), row["rows"])
+    full = tuple(_filled(entry, told.get(id_, {})) for id_, entry in entries.items())
+    return Snapshot(at, tuple(_seasons(session)), full, references)
+
+
+def key_of(section: str, row: Row) -> Key:
+    """Return what a row of results.json is of."""
+    if section == "scores":
+        matching = row.get("matching")
+        return section, row["probe"], row["instrument"] + (f", {matching}" if matching else ""), row["tag"]
+    if section == "fidelity":
+        return section, row["metric"], "rollout", row["tag"]
+    return section, row["task"], row["protocol"], row["tag"]
+
+
+def _shown() -> Any:
+    # what was quarantined before anyone saw it is told of on its own page, and nowhere else
+    return tables.Submission.state.in_(SHOWN)
+
+
+def _seasons(session: Session) -> Iterable[Season]:
+    s = tables.Season
+    stated = select(s.name, s.suite, s.versions, s.commitment, s.secret, s.opens, s.closes)
+    for row in session.execute(stated.order_by(s.opens.desc(), s.id.desc())):
+        yield Season(*row)
+
+
+def _entries(session: Session) -> Iterable[Entry]:
+    s, m = tables.Submission, tables.Model
+    stated = (
+        select(
+            s.id, s.slug, m.slug, m.name, m.family, tables.Team.name, tables.Season.name, s.kind, s.suite, s.tier,
+            s.state, s.reason, s.classes, m.reference, m.card, s.about, s.gap, s.created, s.published,
+        )
+        .join(m, s.model_id == m.id)
+        .join(tables.Team, s.team_id == tables.Team.id)
+        .join(tables.Season, s.season_id == tables.Season.id)
+        .where(_shown())
+        .order_by(s.published, s.id)
+    )  # fmt: skip
+    for row in session.execute(stated):
+        told = dict(zip(_FIELDS, row, strict=True))
+        told["classes"] = tuple(told["classes"])
+        told["published"] = told["published"] or told["created"]
+        yield Entry(**told)
+
+
+_FIELDS = (
+    "id", "slug", "model", "name", "family", "team", "season", "kind", "suite", "tier",
+    "state", "reason", "classes", "reference", "card", "about", "gap", "created", "published",
+)  # fmt: skip
+
+
+def _filled(entry: Entry, told: Mapping[tuple[str, str], Sequence[Row]]) -> Entry:
+    """Return an entry with its numbers, each of the most trusted source that has it."""
+    by_key: dict[Key, tuple[str, Row]] = {}
+    for (section, source), rows in told.items():
+        for row in rows if section in ("scores", "fidelity") else ():
+            key = key_of(section, row)
+            if key not in by_key or most_trusted(by_key[key][0], source) == source:
+                by_key[key] = (source, row)
+    cells = {key: cell_of(key, row, source) for key, (source, row) in by_key.items()}
+    metrics = [
+        {k: v for k, v in row.items() if not k.startswith("curve")}
+        for (section, *_), (_, row) in by_key.items()
+        if section == "fidelity"
+    ]
+    planned = [source for section, source in told if section == "planning"]
+    plans = told["planning", most_trusted(*planned)] if planned else ()
+    return replace(entry, cells=cells, metrics=tuple(metrics), plans=tuple(plans))
+
+
+def cell_of(key: Key, row: Row, source: str) -> Cell:
+    """Return the number of a row of results.json."""
+    tier, n, failed = TIER_OF[source], int(row.get("n") or 0), int(row.get("failed") or 0)
+    reason = row.get("reason") or ""
+    if key[0] == "fidelity":
+        return Cell(row["value"], row["lo"], row["hi"], n, failed, tier, reason=reason)
+    if key[0] == "planning":
+        return Cell(row["skill"], row["skill_lo"], row["skill_hi"], n, failed, tier, reason=reason)
+    value = row["alarms"] if row["tag"] == "control" else row["skill"]
+    return Cell(value, row["lo"], row["hi"], n, failed, tier, lowest=_lowest(key, row), reason=reason)
+
+
+def _lowest(key: Key, row: Row) -> float | None:
+    """Return the skill of a case at the worst error; None where the probe is not installed here."""
+    from wmeval import registry
+    from wmeval.run.instruments import worst
+
+    null, ceiling = row.get("null"), row.get("ceiling")
+    if null is None or ceiling is None or null == ceiling:
+        return None
+    try:
+        most = worst(row["instrument"], registry.load_probe(key[1]))
+    except UsageError:
+        return None
+    return float((null - most) / (null - ceiling))
+
+
+def _trust(entry: Entry) -> int:
+    return tables.TIERS.index(entry.tier)

@@ -1,0 +1,293 @@
+"""A board of MADE-UP models, which nobody measured: names, numbers and pictures are drawn at random.
+
+Nothing of it is ever shipped or published. It exists so that pages can be tested before, and beyond what, any
+real submission shows: ties, classes, tiers, missing numbers, withdrawn entries, script in every text.
+"""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+
+from wmeval.report.sample import Motion, Sample
+from wmeval_leaderboard import media, tables
+from wmeval_leaderboard.blobs import Blobs
+from wmeval_leaderboard.board.snapshot import Snapshots
+from wmeval_leaderboard.database import open_database, upgrade, writing
+from wmeval_leaderboard.ledger import record
+from wmeval_leaderboard.settings import Settings
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+PROBES = (
+    "permanence@0.1",
+    "continuity@0.1",
+    "interpenetration@0.1",
+    "gravity@0.1",
+    "collision@0.1",
+    "control@0.1",
+)
+CLASSES = (("clip + actions", "on our split"), ("clip", "never"), ("one frame", "never"))
+TASKS = ("push@0.1", "catch@0.1")
+CASES = 24
+
+
+def sha(text):
+    return hashlib.sha256(str(text).encode()).hexdigest()
+
+
+def card(name, family, classes, parameters=1_000_000):
+    return {
+        "name": name, "family": family, "version": "0.1", "licence": "Apache-2.0", "source": f"made up {EVIL}",
+        "capabilities": ["generates"], "context": [1, 16], "horizon": None,
+        "view": {"fps": 10.0, "height": 64, "width": 64, "supersample": 2, "shadows": False},
+        "actions": {"kind": "continuous", "size": 12, "fidelity": "exact"}, "classes": list(classes),
+        "parameters": parameters, "deterministic": True, "max_batch": 8, "causal": True, "context_step": 1,
+        "reference": False, "notes": ["This model is made up; nobody measured it."],
+    }  # fmt: skip
+
+
+def references(rng):
+    level = {"oracle": 0.98, "linear": 0.45, "freeze": 0.0, "vanish": 0.0, "blur": 0.01, "noise": 0.0}
+    return {
+        n: {"skill": v, "lo": max(0, v - 0.05), "hi": min(1, v + 0.05), "error": 1 - v, "found": 1.0, "n": 64}
+        for n, v in level.items()
+    }
+
+
+def score_row(rng, probe, instrument, tag, skill, *, matching=None, reason=""):
+    values = np.clip(rng.normal(skill, 0.25, CASES), -0.5, 1.0)
+    mean = float(np.clip(values.mean(), 0, 1))
+    half = 2 * float(values.std()) / np.sqrt(CASES)
+    control = tag == "control"
+    row = {
+        "probe": probe, "instrument": instrument, "tag": tag, "matching": matching,
+        "skill": None if control else mean, "lo": max(0.0, mean - half), "hi": min(1.0, mean + half),
+        "error": 1 - mean, "unit": "relative error", "n": CASES, "failed": 0, "found": 0.9, "given_found": 0.1,
+        "alarms": mean if control else None, "null": 1.0, "ceiling": 0.1, "detectable": 0.1, "false_alarms": 0.02,
+        "rows": references(rng), "anchors": "stored", "reason": reason, "energy": None,
+        "split": {"perception": 0.05, "codec": 0.1, "physics": max(0.0, 1 - mean - 0.15), "n": CASES, "reason": ""},
+    }  # fmt: skip
+    return row, {sha(f"{probe}{tag}{i}")[:16]: float(v) for i, v in enumerate(values)}
+
+
+def fidelity_row(rng, metric, unit, better, value, tag="iid"):
+    curve = [float(value * (1 + (0.4 if better == "lower" else -0.2) * t / 20)) for t in range(20)]
+    return {"metric": metric, "entry": metric, "unit": unit, "better": better, "tag": tag, "value": float(value),
+            "lo": float(value * 0.96), "hi": float(value * 1.04), "n": 96, "reason": "", "curve": curve,
+            "curve_n": [96] * 20, "failed": 0}  # fmt: skip
+
+
+def plan_row(task, protocol, skill, budget=None):
+    return {
+        "task": task, "protocol": protocol, "tag": "iid", "dynamics": "model", "cost": "state", "budget": budget,
+        "n": 32, "failed": 0, "success": skill, "lo": max(0, skill - 0.1), "hi": min(1, skill + 0.1), "any": skill,
+        "skill": skill, "skill_lo": skill - 0.12, "skill_hi": skill + 0.12, "random": 0.1, "oracle": 0.95,
+        "regret": 1 - skill, "kendall": skill * 0.8, "unit": "m", "verdict": "", "reason": "", "read": "frames",
+    }  # fmt: skip
+
+
+def motion_sample(rng, probe, case, off):
+    """A ball that falls, and a made-up prediction that drifts off."""
+    times = np.arange(24) / 10
+    x = 8 + 2.0 * np.arange(24)
+    y = 10 + 0.09 * np.arange(24) ** 2
+    path = np.stack([x, y], -1)[:, None]
+    predicted = path.copy()
+    drift = np.maximum(0, np.arange(24) - 8)
+    predicted[:, 0, 1] -= off * drift**1.3
+    predicted[20:, 0] = np.nan if off > 0.5 else predicted[20:, 0]
+    grid = np.mgrid[0:64, 0:64]
+
+    def film(track, colour):
+        frames = np.full((len(track), 64, 64, 3), (226, 224, 218), np.uint8)
+        frames[:, 52:] = (150, 148, 140)
+        for i, (u, v) in enumerate(track[:, 0]):
+            if np.isfinite(u):
+                frames[i][(grid[1] - u) ** 2 + (grid[0] - v) ** 2 < 25] = colour
+        return frames
+
+    truth, made = film(path, (40, 110, 200)), film(predicted, (50, 118, 205))[8:]
+    motion = Motion(
+        10.0, 8, times, path, np.ones((24, 1), bool), predicted, (215.0,), 64, lambda: (truth, made)
+    )
+    return Sample(probe, "rollout", "iid", case, 0, "main", float(off), 1.0, "ok", motion=motion)
+
+
+@dataclasses.dataclass
+class MadeUp:
+    """Writes made-up rows into a real database."""
+
+    engine: object
+    blobs: Blobs
+    settings: Settings
+
+    def season(self, name="made-up-2026", suite="core@0.1", **more):
+        with writing(self.engine) as s:
+            given = {"versions": {"wmeval": "0.1.0"}, "commitment": sha(name), "sealed": b"SEALED-SECRET", "secret": None,
+                     "opens": 1.7e9, "closes": None}  # fmt: skip
+            s.add(tables.Season(name=name, suite=suite, **{**given, **more}))
+            record(s, "season opened", name, {"suite": suite, "commitment": sha(name)})
+        return name
+
+    def team(self, name):
+        with writing(self.engine) as s:
+            team = tables.Team(name=name, created=1.7e9)
+            s.add(team)
+            s.flush()
+            s.add(tables.PublicKey(team_id=team.id, key=sha(name), created=1.7e9))
+        return name
+
+    def model(
+        self, season, team, name, level, *, classes=CLASSES[0], family=None, tier="re-scored", state="published",
+        probes=PROBES, tags=("iid", "ood-speed"), samples=0, plans=True, reference=False, seed=0, reason="",
+        surprise=True, kind="run", gap=None, at=1.71e9, parameters=1_000_000,
+    ):  # fmt: skip
+        """Store one made-up model with one made-up submission, whose skills lie about `level`."""
+        from sqlalchemy import select
+
+        rng = np.random.default_rng([seed, int(sha(name)[:8], 16)])
+        source = dict(zip(tables.TIERS, ("reported", "rescored", "challenged", "verified"), strict=True))[
+            tier
+        ]
+        slug = f"{sha((team, name, seed))[:10]}"
+        facts = card(name, family or name, classes, parameters)
+        about = {"model": {"name": name, "version": "0.1", "weights": sha(name), "options": {}}, "card": facts,
+                 "suite": "core@0.1", "speed": {"frames_per_s": float(5 + 90 * rng.random()), "ms_per_frame": 12.0},
+                 "machine": "made up"}  # fmt: skip
+        with writing(self.engine) as s:
+            team_row = s.scalars(select(tables.Team).where(tables.Team.name == team)).one()
+            season_row = s.scalars(select(tables.Season).where(tables.Season.name == season)).one()
+            key = s.scalars(select(tables.PublicKey).where(tables.PublicKey.team_id == team_row.id)).first()
+            model = s.scalars(
+                select(tables.Model).where(tables.Model.slug == f"m-{sha((team, name))[:8]}")
+            ).first()
+            if model is None:
+                model = tables.Model(
+                    team_id=team_row.id, slug=f"m-{sha((team, name))[:8]}", name=name, family=family or name,
+                    identity=sha((team, name)), card=facts, reference=reference,
+                )  # fmt: skip
+                s.add(model)
+                s.flush()
+            submission = tables.Submission(
+                slug=slug, team_id=team_row.id, model_id=model.id, season_id=season_row.id, kind=kind,
+                suite="core@0.1", tier=tier, state=state, reason=reason, root=sha(slug), signature=sha(slug) * 2,
+                key_id=key.id, about=about, classes=list(classes), gap=gap, created=at, published=at + 60,
+                withdrawn=at + 90 if state == "withdrawn" else None,
+            )  # fmt: skip
+            s.add(submission)
+            s.flush()
+
+            def put(section, name, instrument, tag, row, cases=None, *, of=source):
+                value = row.get("skill", row.get("value"))
+                s.add(tables.Score(
+                    submission_id=submission.id, source=of, section=section, name=name, instrument=instrument,
+                    tag=tag, value=value, lo=row["lo"], hi=row["hi"], n=row["n"], row=row, cases=cases or {},
+                ))  # fmt: skip
+
+            for i, probe in enumerate(probes):
+                shift = float(rng.normal(0, 0.12))
+                for tag in (*tags, "control"):
+                    skill = level + shift - (0.1 if tag.startswith("ood") else 0)
+                    row, cases = score_row(rng, probe, "rollout", tag, 0.05 if tag == "control" else skill)
+                    put("scores", probe, "rollout", tag, row, cases)
+                    if tier != "self-reported" and tag == "iid":
+                        put("scores", probe, "rollout", tag, {**row, "skill": min(1.0, (row["skill"] or 0) + 0.02)},
+                            of="reported")  # fmt: skip
+                if surprise:
+                    row, cases = score_row(
+                        rng, probe, "surprise", "iid", level, matching=("matched", "pairs")[i % 2]
+                    )
+                    put("scores", probe, "surprise", "iid", row, cases)
+            for metric, unit, better, value in (
+                ("lpips", "", "lower", 0.4 - 0.3 * level), ("psnr", "dB", "higher", 18 + 12 * level),
+                ("body-psnr", "dB", "higher", 9 + 8 * level),
+            ):  # fmt: skip
+                row = fidelity_row(rng, metric, unit, better, value * (1 + 0.03 * rng.normal()))
+                put("fidelity", metric, "rollout", "iid", row)
+            if plans:
+                for task in TASKS:
+                    skill = float(np.clip(level + rng.normal(0, 0.15), 0, 1))
+                    put("planning", task, "choose", "iid", plan_row(task, "choose", skill))
+                    put("planning", task, "control", "iid", plan_row(task, "control", skill * 0.8, 64))
+            row = {"probe": "gravity@0.1", "instrument": "rollout", "tag": "iid", "name": "g m/s2",
+                   "value": 9.8 * level, "lo": 9 * level, "hi": 10.5 * level, "n": 20, "reason": ""}  # fmt: skip
+            put("implied", "gravity@0.1", "rollout", "iid", row)
+            for i in range(samples):
+                case = sha(f"case {i}")
+                made = motion_sample(rng, "gravity@0.1", case, (1 - level) * (0.3 + 0.3 * i))
+                digests = {k: self.blobs.put(v) for k, v in media.evidence(made).items()}
+                for digest in digests.values():
+                    if s.get(tables.Blob, digest) is None:
+                        s.add(tables.Blob(digest=digest, size=1, created=at))
+                        s.flush()
+                s.add(tables.Sample(
+                    submission_id=submission.id, name="gravity@0.1", instrument="rollout", tag="iid", case_id=case,
+                    position=("best", "median", "worst", "drawn")[i % 4], error=made.error, media=digests,
+                    about={"status": "ok", "event": 1.0, "caption": f"A made-up ball falls. {EVIL}",
+                           "evidence": {"g": {"value": 7.1}}, "unit": "relative error of g",
+                           "reproduce": "wmeval run --model made-up --probe gravity --limit 1"},
+                ))  # fmt: skip
+            record(s, state, slug, {"tier": tier, "model": name, "team": team})
+        return slug
+
+
+@pytest.fixture
+def made_up(tmp_path):
+    """An empty database to fill with made-up models."""
+    settings = Settings.in_folder(tmp_path / "server")
+    engine = open_database(settings.url)
+    upgrade(engine)
+    return MadeUp(engine, Blobs(settings.files), settings)
+
+
+def fill(made_up):
+    """Fill a board with made-up models of three classes: ties, tiers, missing numbers, one withdrawn."""
+    season = made_up.season()
+    for team in ("made-up lab", "no such group", EVIL):
+        made_up.team(team)
+    put = made_up.model
+    put(
+        season,
+        "made-up lab",
+        "Aurora-M (made up)",
+        0.78,
+        family="aurora",
+        tier="verified",
+        samples=4,
+        gap=0.01,
+    )
+    put(season, "made-up lab", "Aurora-S (made up)", 0.74, family="aurora", samples=4, tier="challenged", gap=0.03,
+        parameters=400_000)  # fmt: skip
+    put(
+        season,
+        "made-up lab",
+        "Aurora-XS (made up)",
+        0.52,
+        family="aurora",
+        tier="re-scored",
+        parameters=90_000,
+    )
+    put(season, "no such group", "Basalt (made up)", 0.55, family="basalt", tier="re-scored", samples=4)
+    put(season, "no such group", "Cirrus (made up)", 0.5, family="cirrus", tier="self-reported")
+    put(season, "no such group", "Delta (made up)", 0.22, family="delta", tier="re-scored", probes=PROBES[:4])
+    put(season, EVIL, f"Evil {EVIL}", 0.3, family=f"evil {EVIL}", tier="re-scored")
+    put(season, "no such group", "Fjord (made up)", 0.44, classes=CLASSES[1], family="fjord", plans=False,
+        parameters=1_300_000_000)  # fmt: skip
+    put(season, "made-up lab", "Gneiss (made up)", 0.35, classes=CLASSES[1], family="gneiss", surprise=False)
+    put(season, "made-up lab", "Halo (made up)", 0.6, classes=CLASSES[2], family="halo", tier="self-reported")
+    put(season, "no such group", "Basalt (made up)", 0.4, family="basalt", state="withdrawn", seed=1,
+        reason="the weights were trained on evaluation scenes", at=1.705e9)  # fmt: skip
+    return season
+
+
+@pytest.fixture
+def filled(made_up):
+    """A board of made-up models."""
+    fill(made_up)
+    return made_up
+
+
+@pytest.fixture
+def snapshot(filled):
+    return Snapshots(filled.engine).now()
