@@ -21,7 +21,7 @@ def as_json(function: Function) -> Function:
 def settings(function: Function) -> Function:
     """Add `--set key=value`, given any number of times, as the mapping `options`."""
     option = click.option(
-        "--set", "options", multiple=True, metavar="KEY=VALUE", callback=_pairs,
+        "--set", "options", multiple=True, metavar="KEY=VALUE", callback=pairs,
         help="An option of the model (`wmeval describe NAME` lists them); repeat for more.",
     )  # fmt: skip
     return option(function)
@@ -71,13 +71,14 @@ def processes(workers: int | str) -> int:
     return workers if isinstance(workers, int) else len(os.sched_getaffinity(0))
 
 
-def _pairs(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:
-    pairs = {}
+def pairs(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:
+    """Return `KEY=VALUE`s as a mapping, as a callback of an option."""
+    found = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise click.BadParameter(
                 f"{text!r} was given; expected KEY=VALUE, as in --set steps=8", ctx, param
             )
-        pairs[key] = value
-    return pairs
+        found[key] = value
+    return found
