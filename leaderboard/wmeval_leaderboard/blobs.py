@@ -97,6 +97,20 @@ class Blobs:
         with self.open(digest) as file:
             return file.read()
 
+    def check(self, digest: str) -> None:
+        """Check that the content is here and has its digest still.
+
+        Raises:
+            EnvironmentFault: it is missing or damaged.
+        """
+        with self.open(digest) as file:
+            made = hashlib.file_digest(file, "sha256").hexdigest()
+        if made != digest:
+            raise EnvironmentFault(
+                f"the file {digest[:12]} in {self.root} is damaged: its digest is {made[:12]}; restore it "
+                "from a copy, or delete it and have it sent again"
+            )
+
     @property
     def _local(self) -> bool:
         return "file" in self.files.protocol

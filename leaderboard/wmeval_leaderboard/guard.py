@@ -5,6 +5,7 @@ Plain ASGI, so that uploads and downloads pass through it as streams.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -88,10 +89,8 @@ class Guard:
                 raise _TooLong
             return message
 
-        try:
+        with contextlib.suppress(_TooLong):
             await self.app(scope, counted, told)
-        except _TooLong:
-            pass
         if over and not begun:
             over = False
             await _refuse(told, 413, sentence, {"Connection": "close"})

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from wmeval.run.store import read_json
 from wmeval.submission.limits import Limits
-from wmeval_leaderboard import jobs, ledger, limited, rescoring, scores, seasons
-from wmeval_leaderboard.blobs import CHUNK, Blobs
+from wmeval_leaderboard import jobs, limited, rescoring, scores, seasons
+from wmeval_leaderboard.blobs import CHUNK
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.limited import Bounds
+from wmeval_leaderboard.publishing import keep_media, keep_samples, publish
 from wmeval_leaderboard.scores import Line
-from wmeval_leaderboard.tables import TIERS, Part, Sample, Season, Submission, Tier
+from wmeval_leaderboard.tables import Part, Season, Submission, Tier
 from wmeval_leaderboard.worker import Workplace
 
 TOLD_DIFFERENCES = 50  # of the largest, in the ledger
@@ -53,29 +50,6 @@ def rescore(place: Workplace) -> None:
         keep_samples(session, mine.id, kept)
         tier: Tier = "re-scored" if told["units"] else "self-reported"
         publish(session, mine, tier, {"differences": told["differences"][:TOLD_DIFFERENCES]})
-
-
-def publish(session: Session, submission: Submission, tier: Tier, more: Mapping[str, Any]) -> None:
-    """Show a submission that was measured, at the highest tier that it ever had, and tell the ledger."""
-    submission.tier = max(submission.tier, tier, key=TIERS.index)
-    if submission.state != "withdrawn":  # its sender may have taken it back meanwhile
-        submission.state, submission.reason = "published", ""
-    submission.published = submission.published or time.time()
-    body = {"tier": submission.tier, "state": submission.state, "root": submission.root, **more}
-    ledger.record(session, "measured", submission.slug, body)
-
-
-def keep_media(blobs: Blobs, sample: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the values of a row of `Sample`, whose files are stored."""
-    told = dict(sample)
-    media = {name: blobs.put((folder / path).read_bytes()) for name, path in told.pop("files").items()}
-    return {**told, "media": media}
-
-
-def keep_samples(session: Session, submission_id: int, told: Sequence[Mapping[str, Any]]) -> None:
-    """Store the samples of a submission in the place of those that were there."""
-    session.execute(delete(Sample).where(Sample.submission_id == submission_id))
-    session.add_all(Sample(submission_id=submission_id, **sample) for sample in told)
 
 
 def fetch(place: Workplace, parts: Sequence[Part]) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
+
+from wmeval.errors import UsageError
 
 MIB = 1 << 20
 
@@ -28,6 +32,23 @@ class Settings:
     scratch: str = ""  # a folder for what is being measured; empty: the machine's own
     attempts: int = 3
     requests_a_minute: int = 3000  # an address
+
+    def changed(self, given: Mapping[str, str]) -> Settings:
+        """Return the settings with some of them as they were given, in words.
+
+        Raises:
+            UsageError: there is no such setting, or it is no number.
+        """
+        kinds = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        values: dict[str, Any] = {}
+        for name, word in given.items():
+            if name not in kinds:
+                raise UsageError(f"there is no setting {name!r}; expected one of {', '.join(kinds)}")
+            try:
+                values[name] = kinds[name](word)
+            except ValueError as fault:
+                raise UsageError(f"the setting {name} was given as {word!r}; expected a number") from fault
+        return replace(self, **values)
 
     @classmethod
     def in_folder(cls, folder: Path) -> Settings:

@@ -1,0 +1,1 @@
+"""What the operator of a leaderboard types; one short file a command."""

@@ -1,0 +1,72 @@
+"""How a submission comes onto the board, rises to another tier, and is taken back without being forgotten."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from wmeval.errors import UsageError
+from wmeval_leaderboard import ledger
+from wmeval_leaderboard.blobs import Blobs
+from wmeval_leaderboard.tables import TIERS, Sample, Submission, Tier
+
+LONGEST_REASON = 500  # characters
+
+
+def publish(session: Session, submission: Submission, tier: Tier, more: Mapping[str, Any]) -> None:
+    """Show a submission that was measured, at the highest tier that it ever had, and tell the ledger."""
+    submission.tier = max(submission.tier, tier, key=TIERS.index)
+    if submission.state != "withdrawn":  # its sender may have taken it back meanwhile
+        submission.state, submission.reason = "published", ""
+    submission.published = submission.published or time.time()
+    body = {"tier": submission.tier, "state": submission.state, "root": submission.root, **more}
+    ledger.record(session, "measured", submission.slug, body)
+
+
+def withdraw(session: Session, slug: str, reason: str) -> Submission:
+    """Take a submission back: its row, numbers and place in the ledger stay, and it is ranked no more.
+
+    Raises:
+        UsageError: there is none, it is withdrawn already, or no reason is given.
+    """
+    submission = find(session, slug)
+    if submission.state == "withdrawn":
+        raise UsageError(f"the submission {slug} is withdrawn already")
+    told = " ".join(reason.split())
+    if not told or len(told) > LONGEST_REASON:
+        raise UsageError(
+            f"a reason has {len(told)} characters; expected 1 to {LONGEST_REASON}: it is shown to all"
+        )
+    submission.state, submission.reason, submission.withdrawn = "withdrawn", told, time.time()
+    ledger.record(session, "withdrawn", slug, {"reason": told, "tier": submission.tier})
+    return submission
+
+
+def find(session: Session, slug: str) -> Submission:
+    """Return a submission by the end of its address.
+
+    Raises:
+        UsageError: there is none.
+    """
+    submission = session.scalars(select(Submission).where(Submission.slug == slug)).first()
+    if submission is None:
+        raise UsageError(f"no submission is called {slug[:80]!r}; its name is the end of its address")
+    return submission
+
+
+def keep_media(blobs: Blobs, sample: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the values of a row of `Sample`, of `samples.Kept` as JSON, whose files are stored."""
+    told = dict(sample)
+    media = {name: blobs.put((folder / path).read_bytes()) for name, path in told.pop("files").items()}
+    return {**told, "media": media}
+
+
+def keep_samples(session: Session, submission_id: int, told: Sequence[Mapping[str, Any]]) -> None:
+    """Store the samples of a submission in the place of those that were there."""
+    session.execute(delete(Sample).where(Sample.submission_id == submission_id))
+    session.add_all(Sample(submission_id=submission_id, **sample) for sample in told)
