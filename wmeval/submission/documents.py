@@ -58,7 +58,7 @@ _MANIFEST = fields(
         model=text(most=1000), seed=whole(), replicates=whole(1, 10_000), options=named(text()),
         truth=optional(text()), instruments=optional(many(_INSTRUMENT, 10)),
         **dict.fromkeys(("probes", "tasks"), optional(many(text(), 200))),
-        budgets=optional(many(whole(2), 20)), limit=optional(whole(1)),
+        budgets=optional(many(whole(2), 20)), limit=optional(whole(1)), view=optional(_VIEW),
     ),
     metrics=many(text(most=400), 100), units=many(_UNIT, 100_000), na=many(_NA, 2000), partial=flag,
     wmeval=text(most=40), machine=fields(versions=named(text(most=100))), created=text(most=40),

@@ -70,8 +70,8 @@ def unfit(documents: Documents, suite: Suite) -> list[str]:
     if local:
         told.append(
             f"{len(local)} scores rest on anchors that were made on the spot (the first is of "
-            f"{local[0]['probe']}, {local[0]['tag']}): {suite.key} stores none for this view; show the model a "
-            f"view that has some (`wmeval describe {suite.name}`)"
+            f"{local[0]['probe']}, {local[0]['tag']}): {suite.key} stores none for this view; show the "
+            f"model a view that has some (`wmeval describe {suite.name}`)"
         )
     return told
 
