@@ -32,7 +32,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _CONTENT = re.compile(r"/api/v1/blobs/[0-9a-f]{64}")
-_LIST = re.compile(r"/api/v1/submissions")
+_LIST = re.compile(r"/api/v1/(submissions|challenges/[0-9a-f]{16}/answers)")
 
 
 class _TooLong(Exception):

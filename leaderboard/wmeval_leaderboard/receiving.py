@@ -121,13 +121,7 @@ def announce(
             f"the run is of wmeval {made_with}, and the season {season.name!r} is measured by {measures}; "
             f"install {measures} and run it again"
         )
-    key = session.scalars(
-        select(PublicKey).where(PublicKey.key == told.key, PublicKey.team_id == team.id)
-    ).first()  # fmt: skip
-    if key is None:
-        raise NotAllowed(
-            f"the key {told.key[:12]} is none of {team.name!r}; log in with `wmeval leaderboard login`"
-        )
+    key = known_key(session, team, told.key)
     if documents.results["model"]["reference"] and not team.admin:
         raise NotAllowed("references stand on the board already; hand in a run of a model")
     _check_quota(session, team, settings)
@@ -147,6 +141,21 @@ def announce(
     ]
     session.execute(insert(Part), rows)
     return submission
+
+
+def known_key(session: Session, team: Team, key: str) -> PublicKey:
+    """Return a key that a team signs with.
+
+    Raises:
+        NotAllowed: it was not told to be one of the team's.
+    """
+    query = select(PublicKey).where(PublicKey.key == key, PublicKey.team_id == team.id)
+    known = session.scalars(query).first()
+    if known is None:
+        raise NotAllowed(
+            f"the key {key[:12]} is none of {team.name!r}; log in with `wmeval leaderboard login`"
+        )
+    return known
 
 
 def find(session: Session, team: Team, root: str) -> Submission | None:

@@ -25,6 +25,7 @@ class Settings:
     most_parts: int = 60_000
     submissions_a_day: int = 10  # a team
     challenges_a_season: int = 3  # a team
+    challenge_cases: int = 16  # hidden ones, a probe and tag
     answer_within_s: float = 24 * 3600.0
     lease_s: float = 60.0
     measuring_s: float = 12 * 3600.0  # what re-scoring one submission may take

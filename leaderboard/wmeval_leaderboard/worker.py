@@ -27,7 +27,7 @@ IDLE_S = 1.0  # between two looks at an empty table
 # kind of job -> where its function lies
 DOES: Mapping[str, tuple[str, str]] = {
     "rescore": ("wmeval_leaderboard.rescore", "rescore"),
-    "challenge": ("wmeval_leaderboard.challenges", "measure"),
+    "challenge": ("wmeval_leaderboard.challenged", "measure"),
     "verify": ("wmeval_leaderboard.verify", "verify"),
 }
 _log = logging.getLogger("wmeval.leaderboard")
