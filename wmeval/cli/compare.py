@@ -28,8 +28,9 @@ def command(runs: tuple[Path, ...], gate: bool, as_json: bool) -> int:
         from wmeval.report.contest import differences, ranks
 
         differences(told.differences)
+        differences(told.planning, what=("task", "success"))
         differences(told.metrics, what=("metric", "mean"))
         ranks(told.ranks)
         for note in told.notes:
             click.echo(f"note: {note}")
-    return 1 if gate and any(row.worse for row in told.differences) else 0
+    return 1 if gate and any(row.worse for row in (*told.differences, *told.planning)) else 0

@@ -15,9 +15,10 @@ import numpy as np
 
 from wmeval.chance import holm, paired_p, rank_ranges
 from wmeval.errors import UsageError
+from wmeval.measure.choosing import judge
 from wmeval.report.read import measured
 from wmeval.run import Run
-from wmeval.run.instruments import UNASKED, worst
+from wmeval.run.instruments import PLANNING, UNASKED, worst
 from wmeval.stats import LEVEL, MIN_N, paired_difference
 
 Key = tuple[str, str, str]  # probe@version, instrument and how clips were matched, tag
@@ -27,7 +28,8 @@ Key = tuple[str, str, str]  # probe@version, instrument and how clips were match
 class Difference:
     """How much more `other` has than `base` of one thing, over the n cases of both.
 
-    The thing is the skill of a probe, or the mean of a metric over clips (then `probe` is its name).
+    The thing is the skill of a probe, the share of a task's problems that are solved, or the mean of a metric
+    over clips (then `probe` is the task's or the metric's name, and `_skill` that share or mean).
     `p` is that of this row alone, as its interval is; `p_holm` is corrected for all rows, and decides.
     """
 
@@ -71,7 +73,7 @@ class Rank:
     instrument: str
     tag: str
     run: str  # folder
-    mean: float  # skill of the shared cases, before it is clipped
+    mean: float  # skill of the shared cases, before it is clipped; success of problems
     best: int
     worst: int
     n: int
@@ -82,13 +84,14 @@ class Comparison:
     """Every later run against the first one in skills and metrics, the ranks of all, and what to mind."""
 
     differences: list[Difference]
+    planning: list[Difference]
     metrics: list[Difference]
     ranks: list[Rank]
     notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON values."""
-        rows = {"differences": self.differences, "metrics": self.metrics}
+        rows = {"differences": self.differences, "planning": self.planning, "metrics": self.metrics}
         told: dict[str, Any] = {k: [{**asdict(d), "worse": d.worse} for d in v] for k, v in rows.items()}
         return {**told, "ranks": [asdict(r) for r in self.ranks], "notes": self.notes}
 
@@ -99,6 +102,7 @@ class Answers:
 
     path: str
     values: Mapping[Key, Mapping[str, float]]  # unclipped skill, the mean over replicates
+    plans: Mapping[Key, Mapping[str, float]]  # success of each problem, by task and by how it was planned
     metrics: Mapping[str, Mapping[str, float]]  # name -> probe, tag and case -> mean over frames, replicates
     scores: Mapping[Key, Mapping[str, Any]]
     lowest: Callable[[Key], float]  # the skill that a case has at the worst error
@@ -117,16 +121,17 @@ def compare(runs: Sequence[Run]) -> Comparison:
     base, *others = every = [answers(run) for run in runs]
     _check_anchors(every)
     rows = [row for other in others for row in _differences(base, other)]
-    if not rows:
+    plans = [row for other in others for row in _plans(base, other)]
+    if not rows and not plans:
         raise UsageError(
-            f"{base.path} and the others share no probe and tag, so nothing can be paired; "
-            "run them with the same --suite or --probe"
+            f"{base.path} and the others share no probe or task and tag, so nothing can be paired; "
+            "run them with the same --suite, --probe or --task"
         )
     told = _notes(runs)
-    if not any(row.p is not None for row in rows):
+    if not any(row.p is not None for row in (*rows, *plans)):
         told.append(f"no row has {MIN_N} cases in common, so nothing can be told apart, nor stop a gate")
     metrics = [row for other in others for row in _metrics(base, other)]
-    return Comparison(_corrected(rows), _corrected(metrics), _ranks(every), told)
+    return Comparison(_corrected(rows), _corrected(plans), _corrected(metrics), _ranks(every), told)
 
 
 def check_pairs(runs: Sequence[Run]) -> None:
@@ -192,6 +197,25 @@ def _differences(base: Answers, other: Answers) -> list[Difference]:
     return rows
 
 
+def _plans(base: Answers, other: Answers) -> list[Difference]:
+    rows = []
+    for key, before in base.plans.items():
+        after = other.plans.get(key, {})
+        shared = sorted(before.keys() & after.keys())
+        if not shared:
+            continue
+        pair = [after[c] for c in shared], [before[c] for c in shared]
+        told = paired_difference(*pair, bounds=(0.0, 1.0))
+        reason = told.reason or ("" if len(shared) == len(before) == len(after) else "not all are shared")
+        rows.append(
+            Difference(
+                *key, base.path, other.path, told.mean, told.lo, told.hi, told.n, float(np.mean(pair[1])),
+                float(np.mean(pair[0])), reason, p=paired_p(*pair, bounds=(0.0, 1.0)),
+            )
+        )  # fmt: skip
+    return rows
+
+
 def _metrics(base: Answers, other: Answers) -> list[Difference]:
     from wmeval import registry
 
@@ -220,16 +244,18 @@ def _corrected(rows: Sequence[Difference]) -> list[Difference]:
 
 def _ranks(answers: Sequence[Answers]) -> list[Rank]:
     rows = []
-    for key in answers[0].values:
-        having = [a for a in answers if key in a.values]
-        shared = sorted(set.intersection(*(set(a.values[key]) for a in having)))
+    for key in (*answers[0].values, *answers[0].plans):
+        of = [(a, a.values.get(key) or a.plans.get(key)) for a in answers]
+        having = [(a, values) for a, values in of if values]
+        shared = sorted(set.intersection(*(set(values) for _, values in having)))
         if len(having) < 2 or not shared:
             continue
-        scores = [np.array([a.values[key][c] for c in shared]) for a in having]
-        ranges = rank_ranges(scores, bounds=(min(a.lowest(key) for a in having), 1.0))
+        scores = [np.array([values[c] for c in shared]) for _, values in having]
+        least = min(a.lowest(key) if key in a.values else 0.0 for a, _ in having)
+        ranges = rank_ranges(scores, bounds=(least, 1.0))
         rows += [
             Rank(*key, a.path, float(s.mean()), lo, hi, len(shared))
-            for a, s, (lo, hi) in zip(having, scores, ranges, strict=True)
+            for (a, _), s, (lo, hi) in zip(having, scores, ranges, strict=True)
         ]
     return rows
 
@@ -260,8 +286,14 @@ def answers(run: Run) -> Answers:
         scores[s["probe"], _asked(s["instrument"], s.get("matching")), s["tag"]] = s
         usual.setdefault((s["probe"], s["instrument"], s["tag"]), s.get("matching"))
     values: dict[Key, dict[str, list[float]]] = {}
+    plans: dict[Key, dict[str, list[float]]] = {}
     metrics: dict[str, dict[str, list[float]]] = {}
     for r in measured(run):
+        if r["instrument"] in PLANNING:
+            if (solved := _solved(r)) is not None:
+                how = ", ".join(f"{r['instrument']}|{r['arm']}".split("|"))
+                plans.setdefault((r["probe"], how, r["tag"]), {}).setdefault(r["case_id"], []).append(solved)
+            continue
         if r["value"] is not None and r["status"] != UNASKED:
             matching = r.get("matching") or usual.get((r["probe"], r["instrument"], r["tag"]))
             of = values.setdefault((r["probe"], _asked(r["instrument"], matching), r["tag"]), {})
@@ -277,10 +309,24 @@ def answers(run: Run) -> Answers:
     return Answers(
         str(run.path),
         {key: means(v) for key, v in values.items()},
+        {key: means(v) for key, v in plans.items()},
         {name: means(v) for name, v in metrics.items()},
         scores,
         lambda key: _lowest(run, scores[key]),
     )
+
+
+def _solved(record: Mapping[str, Any]) -> float | None:
+    """Return whether a problem was solved at its end; None where no model planned, or none was posed.
+
+    An episode that failed was not solved; a choice that the task could not pose has no outcome.
+    """
+    if record["instrument"] == "choose":
+        told = record.get("choice")
+        return None if told is None else judge(told["predicted"], told["true"], told["good"]).success
+    if not record["arm"].startswith("model|"):
+        return None
+    return float(record["control"]["success"]) if "control" in record else 0.0
 
 
 def _asked(instrument: str, matching: str | None) -> str:

@@ -4,11 +4,14 @@ const scenes = JSON.parse(document.getElementById("scenes").textContent);
 
 function player(root) {
   const scene = scenes[root.dataset.scene];
-  const screens = { truth: root.querySelector(".true"), predicted: root.querySelector(".predicted") };
+  // "other" is a second model's prediction of the same scene, on pages that have one
+  const all = { truth: ".true", predicted: ".predicted", other: ".other" };
+  const screens = {};
+  for (const [name, mark] of Object.entries(all)) if (root.querySelector(mark)) screens[name] = root.querySelector(mark);
   const slider = root.querySelector("input[type=range]");
   const button = root.querySelector(".play");
   const clock = root.querySelector("output");
-  const label = root.querySelectorAll(".screens figcaption")[1];
+  const label = (canvas) => canvas.closest("figure").querySelector(".state, figcaption");
   const marks = root.querySelector(".tracks");
   const cursor = root.querySelector(".now");
   const images = {};
@@ -61,7 +64,7 @@ function player(root) {
     let down = false;
     scene.times.forEach((time, t) => {
       if (time < from - 1e-6 || time > to + 1e-6) return;
-      const point = path[t][body];
+      const point = path[t] && path[t][body];
       if (point) { down ? pen.lineTo(point[0], point[1]) : pen.moveTo(point[0], point[1]); }
       down = Boolean(point);
     });
@@ -76,6 +79,7 @@ function player(root) {
     const now = frame() / scene.fps;
     const cut = (scene.cut - 1) / scene.fps;
     const at = scene.times.findLastIndex((time) => time <= now + 1e-6);
+    const path = scene[`${name}_path`];
     scene.hues.forEach((hue, body) => {
       const colour = `hsl(${hue} 90% 82%)`;
       if (name === "truth" || past()) {
@@ -83,9 +87,9 @@ function player(root) {
         return;
       }
       trace(pen, scene.true_path, cut, now, body, thin * 0.8, "#fff", [thin * 2, thin * 3]);
-      trace(pen, scene.predicted_path, cut, now, body, thin, colour, []);
+      trace(pen, path, cut, now, body, thin, colour, []);
       const truth = at >= 0 && scene.seen[at][body] && scene.true_path[at][body];
-      if (truth && !scene.predicted_path[at][body]) {
+      if (truth && !(path[at] && path[at][body])) {
         const [u, v] = truth;
         const arm = thin * 3;
         pen.beginPath();
@@ -99,12 +103,13 @@ function player(root) {
   function draw() {
     const now = frame();
     const marked = Boolean(marks && marks.checked);
-    picture(screens.truth, "truth", now);
-    picture(screens.predicted, past() ? "truth" : "predicted", past() ? now : now - scene.cut);
-    for (const [name, canvas] of Object.entries(screens)) if (marked) tracks(canvas, name, canvas.width / scene.width);
-    screens.predicted.classList.toggle("shown", past());
+    for (const [name, canvas] of Object.entries(screens)) {
+      const true_ = name === "truth" || past();
+      picture(canvas, true_ ? "truth" : name, true_ ? now : now - scene.cut);
+      if (marked) tracks(canvas, name, canvas.width / scene.width);
+      if (name !== "truth") canvas.classList.toggle("shown", past());
+    }
     const seconds = (now / scene.fps).toFixed(1);
-    const ended = !past() && now - scene.cut >= scene.predicted.count;
     if (cursor) cursor.style.left = `${(100 * now) / Math.max(1, scene.truth.count - 1)}%`;
     if (scene.judged) {
       const inside = now >= scene.window[0] && now <= scene.window[1];
@@ -112,7 +117,11 @@ function player(root) {
       slider.setAttribute("aria-valuetext", clock.textContent);
       return;
     }
-    label.textContent = past() ? "shown to the model" : ended ? "no frame was made" : "predicted";
+    for (const [name, canvas] of Object.entries(screens)) {
+      if (name === "truth") continue;
+      const ended = now - scene.cut >= scene[name].count;
+      label(canvas).textContent = past() ? "shown to the model" : ended ? "no frame was made" : "predicted";
+    }
     clock.textContent = `${seconds} s ${past() ? "context" : "predicted"}`;
     slider.setAttribute("aria-valuetext", clock.textContent);
   }
@@ -150,6 +159,11 @@ function player(root) {
 
   button.addEventListener("click", () => (clockwork ? stop() : play()));
   slider.addEventListener("input", () => { stop(); draw(); });
+  for (const step of root.querySelectorAll("[data-step]")) step.addEventListener("click", () => {
+    stop();
+    slider.value = frame() + Number(step.dataset.step);
+    draw();
+  });
   if (marks) marks.addEventListener("change", (event) => {
     for (const other of document.querySelectorAll(".tracks")) other.checked = event.target.checked;
     document.dispatchEvent(new Event("redraw"));
@@ -157,8 +171,9 @@ function player(root) {
   document.addEventListener("redraw", draw);
   new ResizeObserver(layout).observe(root);
   layout();
-  load("truth");
-  load("predicted");
+  const shown = scene.judged ? 0 : (100 * (scene.cut - 0.5)) / Math.max(1, scene.truth.count - 1);
+  slider.style.setProperty("--cut", `${shown}%`);
+  Object.keys(screens).forEach(load);
 }
 
 // Scenes that lie folded away are made ready when they are unfolded, so that a long page opens at once.

@@ -19,11 +19,12 @@ SOME = 4000  # differences that stand for all ordered pairs of cases
 
 @dataclass(frozen=True)
 class Power:
-    """What one probe, asked in one way, can tell with n cases, and how many it would need for `delta`.
+    """What one probe or task, asked in one way, can tell with n cases, and how many it needs for `delta`.
 
-    `spread` is the standard deviation of paired differences; `sees` the least mean difference of skill that
-    `compare` tells from 0 four times in five; `needs` the cases for `delta`, `needs_normal` those that the
-    normal formula says. `share` (surprise only) is the least relative accuracy that n tells from chance.
+    `spread` is the standard deviation of paired differences; `sees` the least mean difference of skill (of
+    a task: of success) that `compare` tells from 0 four times in five; `needs` the cases for `delta`,
+    `needs_normal` those that the normal formula says. `share` (surprise only) is the least relative accuracy
+    that n tells from chance.
     """
 
     probe: str
@@ -56,16 +57,17 @@ def powers(run: Run, delta: float, *, against: Run | None = None, tests: int = 1
     if against is not None:
         check_pairs([run, against])
     mine, theirs = answers(run), answers(against) if against is not None else None
-    if not mine.values:
-        raise UsageError(f"{run.path} has no row with skill, so no case says how much cases vary")
+    if not mine.values and not mine.plans:
+        raise UsageError(f"{run.path} has no row with skill or plans, so no case says how much cases vary")
     rows = []
-    for key, values in mine.values.items():
+    for key, values in (*mine.values.items(), *mine.plans.items()):
+        low = mine.lowest(key) if key in mine.values else 0.0
         if theirs is not None:
-            other = theirs.values.get(key, {})
+            other = theirs.values.get(key) or theirs.plans.get(key, {})
             spread = np.array([values[c] - other[c] for c in sorted(values.keys() & other.keys())])
-            low = min(mine.lowest(key), theirs.lowest(key)) if len(spread) else 0.0
+            low = min(low, theirs.lowest(key)) if key in theirs.values and len(spread) else low
         else:
-            spread, low = unrelated(list(values.values())), mine.lowest(key)
+            spread = unrelated(list(values.values()))
         n = len(spread) if theirs is not None else len(values)
         rows.append(_row(key, spread, n, (low, 1.0), delta, 1 - (1 - LEVEL) / tests))
     return rows

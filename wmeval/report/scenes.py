@@ -117,7 +117,6 @@ def _scene(sample: Sample, score: Mapping[str, Any], of: int, videos: Videos) ->
             "poster": sum(embedded["window"]) // 2
             if sample.judged
             else min(count - 1, cut + round(0.6 * (count - 1 - cut))),
-            "cut_share": 0.0 if sample.judged else round(100 * (cut - 0.5) / max(1, count - 1), 1),
             "words": f"Error {words.number(sample.error)} {score['unit']}.",
         }
     return view

@@ -130,7 +130,7 @@ def test_what_cannot_be_paired_is_told(other, says):
 def test_another_version_of_a_probe_asks_other_scenes():
     with pytest.raises(UsageError, match=r"answers gravity@0.1 and b gravity@0.2, whose scenes are others"):
         compare([made("a", skills(1, 0.5)), made("b", skills(2, 0.5, probes=("gravity@0.2",)))])
-    with pytest.raises(UsageError, match="share no probe and tag"):
+    with pytest.raises(UsageError, match="share no probe or task and tag"):
         compare([made("a", skills(1, 0.5, probes=PROBES[:1])), made("b", skills(2, 0.5, probes=PROBES[1:]))])
     with pytest.raises(UsageError, match="was given 1 run"):
         compare([made("a", skills(1, 0.5))])
@@ -200,3 +200,45 @@ def test_matched_clips_and_pairs_never_share_a_row_and_what_was_not_asked_has_no
     share = powers(base, 0.2)[0].share
     # 13 of 16 twins are more than chance: 2 P(X >= 13) = .021, 2 P(X >= 12) = .077
     assert binom.sf(12, 16, share) == pytest.approx(0.8, abs=0.001)
+
+
+def planned(path, solved, *, chosen=(), lost=()):
+    """A run of one task: episodes solved or not, choices of two candidates, episodes that broke off."""
+    one = {"probe": "push@0.1", "tag": "iid", "status": "ok", "value": None, "metrics": {}, "replicate": 0}
+    play = {**one, "instrument": "control", "arm": "model|state|16"}
+    records = [{**play, "case_id": f"{i}", "control": {"success": bool(s)}} for i, s in enumerate(solved)]
+    records += [{**play, "case_id": f"lost {i}"} for i in lost]
+    records += [{**play, "arm": "random||", "case_id": f"{i}", "control": {"success": False}}
+                for i in range(len(solved))]  # fmt: skip
+    records += [
+        {**one, "instrument": "choose", "arm": "frames", "case_id": f"c{i}",
+         "choice": {"predicted": [0.0, 1.0] if right else [1.0, 0.0], "true": [0.0, 1.0],
+                    "good": [True, False]}}
+        for i, right in enumerate(chosen)
+    ]  # fmt: skip
+    run = made(path, {})
+    run.units, run.records = [SimpleNamespace(probe="push@0.1", given="push")], lambda: iter(records)
+    run.results["samples"] = len(records)
+    return run
+
+
+def test_plans_are_paired_by_problem_and_neither_random_nor_another_way_of_planning_is_among_them():
+    good, bad = [1] * 30 + [0] * 2, [1] * 8 + [0] * 24
+    told = compare([planned("a", good, chosen=[1] * 16), planned("b", bad, chosen=[1] * 8 + [0] * 8)])
+    rows = {r.instrument: r for r in told.planning}
+    assert set(rows) == {"control, model, state, 16", "choose, frames"}
+    control = rows["control, model, state, 16"]
+    assert (control.base_skill, control.other_skill, control.n) == (30 / 32, 8 / 32, 32)
+    assert control.worse
+    assert control.difference == pytest.approx(-22 / 32)
+    assert rows["choose, frames"].difference == -0.5
+    assert [(r.run, r.best) for r in told.ranks[:2]] == [("a", 1), ("b", 2)]
+
+
+def test_an_episode_that_broke_off_was_not_solved():
+    told = compare([planned("a", [1] * 8, lost=[8]), planned("b", [1] * 9)])
+    assert told.planning[0].reason == "not all are shared"
+    run = planned("c", [1] * 8, lost=[8])
+    (row,) = powers(run, 0.2)
+    assert (row.n, row.instrument) == (9, "control, model, state, 16")
+    assert row.spread == pytest.approx(np.sqrt(2 * 8 / 81), rel=0.1)
