@@ -11,7 +11,7 @@ from wmeval_adapters.diamond.corpus import looks_of
 from wmeval_adapters.diamond.edm import sample
 from wmeval_adapters.diamond.memory import Memory, followed, nothing
 from wmeval_adapters.diamond.sight import Sight, spotted
-from wmeval_adapters.diamond.small import Given, SmallDenoiser, Told
+from wmeval_adapters.diamond.small import Given, SmallDenoiser
 from wmeval_adapters.genie.background import running
 from wmeval_adapters.learn.clips import unit
 
@@ -53,20 +53,19 @@ def predicted(
     `noise` (B, 3, H, W) is standard normal. A pixel that differs from the last frame, or else from the
     background, by less than `keep` (of 1) stays as it is there: grain must not add up, and what rests rests.
     """
-    past = model.before(given)
-    told: list[Told] = []
+    told = model.expected(given)
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
-        told.append(model(given, past, x, torch.full((len(x),), sigma)))
-        return told[-1].clean
+        clean: Tensor = model(told, x, torch.full((len(x),), sigma))
+        return clean
 
-    clean = sample(denoise, (2 * given.behind - 1) + noise * sigmas[0], sigmas)
+    clean = sample(denoise, told.mean + noise * sigmas[0], sigmas)
     frame = ((clean.clamp(-1, 1) + 1) * 127.5).round() / 255
     for old in (given.behind, given.past[:, -1]):
         changed = (frame - old).abs().amax(1, keepdim=True) >= keep
         frame = torch.where(changed, frame, old)
     size = (frame.shape[-2], frame.shape[-1])
-    memory = given.memory.then(told[-1].points, told[-1].shown > 0.5, size)
+    memory = given.memory.then(told.points, told.shown > 0.5, size)
     after = replace(given, past=torch.cat([given.past[:, 1:], frame[:, None]], 1), memory=memory)
     return after, (frame * 255).round().to(torch.uint8)
 
@@ -79,12 +78,12 @@ def judged(
     `bank` holds levels and standard normal noise (3, H, W), the same for every clip and frame; the loss at a
     level is the squared error, pixels in [-1, 1], times (sigma^2 + s^2) / (sigma s)^2 of EDM.
     """
-    past = model.before(given)
+    told = model.expected(given)
     target = 2 * frame - 1
     total = torch.zeros(len(frame))
     for sigma, noise in bank:
-        told = model(given, past, target + sigma * noise, torch.full((len(frame),), sigma))
+        clean = model(told, target + sigma * noise, torch.full((len(frame),), sigma))
         body = model.config.body
-        error = (told.clean - target).square().mean((1, 2, 3))
+        error = (clean - target).square().mean((1, 2, 3))
         total += error * (sigma**2 + body**2) / (sigma * body) ** 2
     return total / len(bank)

@@ -3,7 +3,8 @@
 The clean frame is taken to be normal around a mean M that the network tells from the past, with a standard
 deviation that is large near bodies and small elsewhere. Then D = c_skip x + (1 - c_skip) M + c_out R is the
 exact answer for R = 0, the grain of sampling dies out where nothing happens, and R is free to tell the rest.
-M is the background, with each remembered body drawn again where the network says that it has got to.
+M is the background, with each remembered body drawn again where the network says that it has got to; it is
+told once a frame, and no noise is looked at for it.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ from wmeval_adapters.diamond.sight import Look, drawn
 from wmeval_adapters.learn.clips import HUES
 
 FREQUENCIES = 32
-QUIET = 0.2  # what pixels are told at first is small beside what is known already
 TURNS = 1.0  # logit from which a body turns: training asks more often where one does
-OPEN = 3.0  # logit of a body being in front, before anything is learnt
+OPEN = 5.0  # logit of a body being in front, before anything is learnt
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,16 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the network says of one frame; pixels in [-1, 1]."""
+class Expected:
+    """What the network expects of a frame before any noise is looked at; pixels in [-1, 1]."""
 
-    clean: Tensor  # (B, 3, H, W) the expected clean frame
     mean: Tensor  # (B, 3, H, W) M
+    spread: Tensor  # (B, 1, H, W) standard deviation around it
+    features: Tensor  # (B, width, h, w) what the denoiser reads beside the noisy frame
     points: Tensor  # (B, 6, 2) px
     turned: Tensor  # (B, 6, 2) px, where each body gets to if it does not go on as before
     turns: Tensor  # (B, 6) logit of that
+    front: Tensor  # (B, 1, H, W) logit of a body there being in front of what hides bodies
     shown: Tensor  # (B, 6) share of each body that is in front
 
 
@@ -87,7 +89,7 @@ class Block(nn.Module):
 
 
 class SmallDenoiser(nn.Module):
-    """Predicts the next frame of a video from a noisy one."""
+    """Expects the next frame of a video from the past, and denoises it around that."""
 
     frequencies: Tensor
 
@@ -98,11 +100,7 @@ class SmallDenoiser(nn.Module):
         width = config.width
         self.register_buffer("frequencies", torch.randn(FREQUENCIES))
         self.given = nn.Conv2d((3 * config.past + 7) * pixels + MAPS, width, 1)
-        self.noisy = nn.Conv2d(3 * pixels, width, 1, bias=False)
-        self.condition = nn.Sequential(
-            nn.Linear(2 * FREQUENCIES + ACTION_DIM, config.embed), nn.SiLU(),
-            nn.Linear(config.embed, config.embed), nn.SiLU(),
-        )  # fmt: skip
+        self.act = _told(ACTION_DIM, config.embed)
         self.first = Block(width, config.embed, config.groups)
         self.down = nn.Conv2d(4 * width, config.deep, 1)
         self.blocks = nn.ModuleList(
@@ -112,13 +110,18 @@ class SmallDenoiser(nn.Module):
         self.last = Block(width, config.embed, config.groups)
         self.norm = nn.GroupNorm(config.groups, width)
         self.departure = nn.Conv2d(width, 7, 1)
-        self.paint = nn.Conv2d(width, 7 * pixels, 1)
-        for layer in (self.departure, self.paint):
+        self.front = nn.Conv2d(width, pixels, 1)
+        self.noisy = nn.Conv2d(3 * pixels, width, 1)
+        self.noise = _told(2 * FREQUENCIES, config.embed)
+        self.denoise = Block(width, config.embed, config.groups)
+        self.clear = nn.GroupNorm(config.groups, width)
+        self.paint = nn.Conv2d(width, 3 * pixels, 1)
+        for layer in (self.departure, self.front, self.paint):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def before(self, given: Given) -> Tensor:
-        """Return what the network makes of the past, whatever the noise: (B, width, h, w)."""
+        """Return the past as the network takes it, (B, width, h, w)."""
         size = (given.behind.shape[-2], given.behind.shape[-1])
         light, cover = gathered(given, given.memory.inertia, size)
         guess = light - cover * given.behind
@@ -141,17 +144,11 @@ class SmallDenoiser(nn.Module):
         turned: Tensor = memory.points[..., 0, :] + speed + memory.pull * (1 + pulled).clamp(0, 1) + aside
         return torch.where(turns > TURNS, turned, memory.inertia), turned
 
-    def forward(self, given: Given, past: Tensor, x: Tensor, sigma: Tensor) -> Told:
-        """Return what is told of noisy frames x (B, 3, H, W) at levels sigma (B,); `past` is `before`."""
-        size = (x.shape[-2], x.shape[-1])
-        behind = 2 * given.behind - 1
-        level = sigma[:, None, None, None]
-        seen = precondition(level, 0.5)
-        wave = 2 * math.pi * seen.c_noise.view(-1, 1) * self.frequencies
-        push = torch.asinh(given.action)
-        condition = self.condition(torch.cat([wave.cos(), wave.sin(), push], 1))
-        h = past + self.noisy(F.pixel_unshuffle(seen.c_in * (x - behind), PATCH))
-        h = self.first(h, condition)
+    def expected(self, given: Given) -> Expected:
+        """Return what is expected of the next frame."""
+        size = (given.behind.shape[-2], given.behind.shape[-1])
+        condition = self.act(torch.asinh(given.action))
+        h = self.first(self.before(given), condition)
         deep = self.down(F.pixel_unshuffle(h, 2))
         for block in self.blocks:
             deep = block(deep, condition)
@@ -160,16 +157,35 @@ class SmallDenoiser(nn.Module):
         share = shares(given.memory.inertia, given.memory.known, size)
         depart = (self.departure(h).float()[:, None] * share[:, :, None]).sum((-1, -2))
         points, turned = self.moved(given.memory, depart)
-        paint = QUIET * F.pixel_shuffle(self.paint(h).float(), PATCH)
-        front = torch.sigmoid(8 * paint[:, :1] + OPEN)
+        front = F.pixel_shuffle(self.front(h).float(), PATCH) + OPEN
+        # Hiding a body that is drawn astray would pay in pixels, so pixels do not teach what is in front.
+        bare = torch.sigmoid(front).detach()
         light, cover = gathered(given, points, size)
-        shown = _shown(given, points, front, size)
-        mean = (1 - front * cover) * behind + front * (2 * light - cover) + paint[:, 1:4]
+        shown = _shown(given, points, bare, size)
+        mean = (1 - bare * cover) * (2 * given.behind - 1) + bare * (2 * light - cover)
         near = F.max_pool2d(cover.detach(), 5, 1, 2)
         spread = self.config.rest + (self.config.body - self.config.rest) * near
-        edm = precondition(level, spread)
-        clean = edm.c_skip * x + (1 - edm.c_skip) * mean + edm.c_out * paint[:, 4:]
-        return Told(clean, mean, points, turned, depart[..., 6], shown)
+        return Expected(mean, spread, h, points, turned, depart[..., 6], front, shown)
+
+    def forward(self, expected: Expected, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return the clean frame (B, 3, H, W) expected of noisy frames x at levels sigma (B,).
+
+        What noise teaches does not reach the mean: only what it leaves unsaid is to be learnt here.
+        """
+        level = sigma[:, None, None, None]
+        mean = expected.mean.detach()
+        edm = precondition(level, expected.spread)
+        wave = 2 * math.pi * (level.log() / 4).view(-1, 1) * self.frequencies
+        condition = self.noise(torch.cat([wave.cos(), wave.sin()], 1))
+        h = expected.features.detach() + self.noisy(F.pixel_unshuffle(edm.c_in * (x - mean), PATCH))
+        h = F.silu(self.clear(self.denoise(h, condition)))
+        paint = F.pixel_shuffle(self.paint(h).float(), PATCH)
+        return edm.c_skip * x + (1 - edm.c_skip) * mean + edm.c_out * paint
+
+
+def _told(size: int, embed: int) -> nn.Sequential:
+    """Return the layers that make a condition of `size` numbers."""
+    return nn.Sequential(nn.Linear(size, embed), nn.SiLU(), nn.Linear(embed, embed), nn.SiLU())
 
 
 def gathered(given: Given, points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -226,7 +226,7 @@ def _likelihood(dark: Floats, kept: Bools) -> Floats:
 
 PROBE = Probe(
     name="permanence",
-    version="0.1",
+    version="0.2",
     unit="share of wrong body-frames",
     worst=1.0,
     null="freeze",

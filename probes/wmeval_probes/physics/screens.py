@@ -180,7 +180,7 @@ def _lifts(rng: np.random.Generator, tag: str) -> Scene | None:
     tall = sunk + 2 * tallest + 0.25
     above = 2 * tallest + float(rng.uniform(0.1, 0.4))  # under its lower edge, at first
     down, lag = 0.3, float(rng.uniform(0.2, 0.4))
-    waits = float(rng.uniform(1.5, 4.0) if tag == "ood-duration" else rng.uniform(0.7, 1.1))
+    waits = float(rng.uniform(1.5, 4.0) if tag == "ood-duration" else rng.uniform(0.1, 1.1))
     up = round(down + lag + waits, 2)
     frees = up + sunk / speed
     cut = float(np.ceil((up + 0.3) * 10 - 1e-9) / 10)
