@@ -25,7 +25,7 @@ from wmeval.submission.fit import unfit
 from wmeval.submission.limits import Limits
 from wmeval.submission.signing import signed
 from wmeval.suite import Suite
-from wmeval_leaderboard import jobs, ledger
+from wmeval_leaderboard import accounts, jobs, ledger
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Blob, Model, Part, PublicKey, Season, Submission, Team
 
@@ -106,8 +106,8 @@ def announce(
     """Return the submission of a team with this root, put up now unless it is there already.
 
     Raises:
-        UsageError: it is no run of all that the season asks.
-        NotAllowed: the key is not the team's, or it hands in a reference and is not the operator.
+        UsageError: it is no run of all that the season asks, or is signed with another team's key.
+        NotAllowed: it is a reference, and the team is not the operator's.
         TooMany: the team has handed in as many as it may in a day.
     """
     there = find(session, team, told.root)
@@ -144,18 +144,12 @@ def announce(
 
 
 def known_key(session: Session, team: Team, key: str) -> PublicKey:
-    """Return a key that a team signs with.
+    """Return a key that a team has signed a root with, noted as the team's: who signs with it owns it.
 
     Raises:
-        NotAllowed: it was not told to be one of the team's.
+        UsageError: another team signed with it before.
     """
-    query = select(PublicKey).where(PublicKey.key == key, PublicKey.team_id == team.id)
-    known = session.scalars(query).first()
-    if known is None:
-        raise NotAllowed(
-            f"the key {key[:12]} is none of {team.name!r}; log in with `wmeval leaderboard login`"
-        )
-    return known
+    return accounts.add_key(session, team, key)
 
 
 def find(session: Session, team: Team, root: str) -> Submission | None:
@@ -235,8 +229,10 @@ def queue(session: Session, submission: Submission, team: Team) -> None:
     """Put a submission whose files are all here up for scoring; does nothing where it was before.
 
     Raises:
-        Missing: files are not here yet.
+        UsageError: it answers a challenge. Missing: files are not here yet.
     """
+    if submission.kind != "run":
+        raise UsageError(f"{submission.slug} answers a challenge; complete that")
     if submission.state != "uploading":
         return
     if left := lacking(session, submission):

@@ -21,8 +21,7 @@ from starlette.requests import ClientDisconnect
 from wmeval.errors import UsageError
 from wmeval.submission.parts import MANIFEST, RESULTS
 from wmeval.submission.parts import Part as Listed
-from wmeval.submission.signing import signed
-from wmeval_leaderboard import accounts, receiving, seasons, uploads
+from wmeval_leaderboard import receiving, seasons, uploads
 from wmeval_leaderboard.blobs import CHUNK, Blobs
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.tables import Blob, Submission, Team
@@ -56,13 +55,6 @@ class Announcement(BaseModel):
         return receiving.Announced(listed, self.root, self.key, self.signature, documents)
 
 
-class NewKey(BaseModel):
-    """A public key, and a signature by it on the name of its team, so that nobody claims another's."""
-
-    key: str = _Hex
-    proof: str = _Hex
-
-
 class Withdrawal(BaseModel):
     """Why a submission is taken back, for everyone to read."""
 
@@ -77,16 +69,6 @@ async def _body(request: Request) -> bytes:
 def me(team: TeamOf) -> dict[str, Any]:
     """Return whose token this is."""
     return {"team": team.name, "admin": team.admin}
-
-
-@router.post("/keys", status_code=201)
-def add_key(told: NewKey, team: TeamOf, engine: Engine_) -> dict[str, Any]:
-    """Make known a key that the team signs with."""
-    if not signed(told.key, told.proof, team.name):
-        raise HTTPException(400, f"the proof is no signature of the key {told.key[:12]} on the team's name")
-    with writing(engine) as session:
-        made = accounts.add_key(session, team, told.key)
-    return {"key": made.key, "team": team.name}
 
 
 @router.post("/submissions")
@@ -178,7 +160,7 @@ def complete(slug: str, team: TeamOf, engine: Engine_, blobs: Blobs_, settings: 
         submission = receiving.owned(session, team, slug)
         parts = receiving.parts_of(session, submission)
         left = receiving.lacking(session, submission)
-    if submission.state == "uploading" and not left:
+    if (submission.kind, submission.state) == ("run", "uploading") and not left:
         try:
             receiving.check_arrived(parts, _opening(blobs), receiving.limits_of(settings))
         except UsageError as fault:
