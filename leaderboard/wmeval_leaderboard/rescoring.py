@@ -84,7 +84,7 @@ def measure(documents: Documents, uploaded: Store, suite: str, out: Path) -> Run
         UsageError: it does not answer the suite as this server asks it.
     """
     plan = planned(documents, suite)
-    _check_anchors(plan)
+    check_anchors(plan)
     plan = measurable(plan)
     store, silent = Store(out), Silent(replace(plan.card, capabilities=frozenset(), reference=False))
     about = {"created": datetime.now(UTC).isoformat(timespec="seconds"), **machine()}
@@ -93,7 +93,12 @@ def measure(documents: Documents, uploaded: Store, suite: str, out: Path) -> Run
         asks = loaded(unit.instrument, unit.given)
         own = generating(unit.instrument)(unit, asks, silent, plan.view, plan.request.seed, store)
         store.commit(unit.key, answered(unit, own, uploaded.read(unit.key), uploaded, store))
-    return engine.score(out)
+    engine.score(out)
+    # what a reader is told to type is what anyone would, not how it was done here
+    known = plan.suite.name if plan.suite.name in registry.entries("suites") else Path(suite).name
+    shown = replace(plan.request, suite=known, executor="local", workers="auto")
+    store.write_json(engine.MANIFEST, {**plan.to_json(), **about, "request": shown.to_json()})
+    return Run(out)
 
 
 def planned(documents: Documents, suite: str) -> Plan:
@@ -225,7 +230,7 @@ def _place(unit: Unit) -> tuple[str, str, str, str, int, int]:
     return unit.probe, unit.instrument, unit.tag, unit.arm, unit.replicate, first
 
 
-def _check_anchors(plan: Plan) -> None:
+def check_anchors(plan: Plan) -> None:
     """Raise where skill 0 and 1 are not stored, so that nothing is scored against anchors of its day."""
     for unit in plan.units:
         if unit.instrument != "rollout":
