@@ -1,0 +1,305 @@
+"""Runs are taken whole, signed, once, and only from whom may hand them in."""
+
+import hashlib
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import func, select
+
+from wmeval.errors import UsageError
+from wmeval.run import Run
+from wmeval.submission import signing
+from wmeval.submission.parts import Part, root_of
+from wmeval_leaderboard import accounts, uploads
+from wmeval_leaderboard.api.submissions import HEAD
+from wmeval_leaderboard.client import sending
+from wmeval_leaderboard.client.server import Server
+from wmeval_leaderboard.database import reading, writing
+from wmeval_leaderboard.tables import Blob, Job, Ledger, PublicKey, Submission
+
+
+@pytest.fixture(scope="session")
+def run_packed(finished_run):
+    return sending.packed(finished_run)
+
+
+@pytest.fixture
+def key():
+    return signing.new_key()
+
+
+@pytest.fixture
+def operator(engine, team):
+    """The team, which may hand in references: the run at hand is of one."""
+    with writing(engine) as session:
+        session.merge(team).admin = True
+
+
+@pytest.fixture
+def server(client, token):
+    return Server("http://testserver", token, client=client, wait=lambda s: None)
+
+
+def count(engine, table):
+    with reading(engine) as session:
+        return session.scalar(select(func.count()).select_from(table))
+
+
+def announcement(packed, key, **more):
+    told = {
+        "parts": [[p.path, p.digest, p.size] for p in packed.parts], "root": packed.root,
+        "key": signing.public_key(key), "signature": signing.sign(key, packed.root),
+        "manifest": (packed.folder / "manifest.json").read_text(),
+        "results": (packed.folder / "results.json").read_text(),
+    }  # fmt: skip
+    return {**told, **more}
+
+
+def test_a_run_is_sent_and_waits_to_be_scored(run_packed, server, engine, season, operator, key):
+    sent = sending.send(run_packed, server, key)
+    assert sent.state == "queued"
+    assert sent.files == len(run_packed.parts) - 2  # manifest and results come with the announcement
+    assert sent.url == f"http://testserver/submissions/{sent.slug}"
+    with reading(engine) as session:
+        submission = session.scalars(select(Submission)).one()
+        assert (submission.tier, submission.suite) == ("self-reported", "tiny@1")
+        assert submission.about["model"]["name"] == "blur"
+        assert "scores" not in submission.about
+        assert session.scalars(select(Job)).one().kind == "rescore"
+        assert [e.kind for e in session.scalars(select(Ledger))].count("submitted") == 1
+        assert set(session.scalars(select(Blob.digest))) == {p.digest for p in run_packed.parts}
+
+
+def test_sending_again_sends_nothing_and_changes_nothing(run_packed, server, engine, season, operator, key):
+    first = sending.send(run_packed, server, key)
+    again = sending.send(run_packed, server, key)
+    assert (again.slug, again.state, again.files, again.bytes) == (first.slug, "queued", 0, 0)
+    assert [count(engine, t) for t in (Submission, Job)] == [1, 1]
+
+
+def test_what_another_team_sent_need_not_be_sent(run_packed, server, engine, season, operator, client, key):
+    sending.send(run_packed, server, key)
+    with writing(engine) as session:
+        token = accounts.issue_token(session, accounts.add_team(session, "south", admin=True))
+    other = Server("http://testserver", token, client=client)
+    sent = sending.send(run_packed, other, signing.new_key())
+    assert (sent.files, sent.state) == (0, "queued")
+    assert count(engine, Submission) == 2
+
+
+def test_twenty_at_once_store_it_once(run_packed, server, engine, season, operator, key):
+    with ThreadPoolExecutor(20) as pool:
+        told = list(pool.map(lambda _: sending.send(run_packed, server, key), range(20)))
+    assert len({t.slug for t in told}) == 1
+    assert {t.state for t in told} == {"queued"}
+    assert [count(engine, t) for t in (Submission, Job)] == [1, 1]
+    assert count(engine, Blob) == len({p.digest for p in run_packed.parts})
+
+
+def test_who_is_no_operator_hands_in_no_reference(run_packed, server, engine, season, key):
+    with pytest.raises(UsageError, match="references stand on the board already"):
+        sending.send(run_packed, server, key)
+    assert [count(engine, t) for t in (Submission, PublicKey, Blob)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"signature": "00" * 64}, "signature is not that of the key"),
+        ({"root": "00" * 32}, "the root of the submission's files"),
+        ({"manifest": "{}"}, "manifest.json is not the one that the list"),
+        ({"parts": [["../../etc/passwd", "00" * 32, 1]]}, "a file named '../../etc/passwd'"),
+        ({"parts": [["/etc/passwd", "00" * 32, 1]]}, "expected manifest.json"),
+        ({"parts": [["manifest.json", "00" * 32, True]]}, "a whole number"),
+        ({"parts": []}, "has no manifest.json"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_a_false_announcement_is_refused_with_the_reason(
+    change, sentence, run_packed, client, bearer, engine, season, operator, key
+):
+    told = announcement(run_packed, key, **change)
+    answer = client.post("/api/v1/submissions", json=told, headers=bearer)
+    assert answer.status_code in (400, 422)
+    assert sentence in answer.json()["error"]
+    assert count(engine, Submission) == 0
+
+
+def test_without_a_token_nothing_is_taken(run_packed, client, season, key):
+    for method, path in (
+        ("POST", "/api/v1/submissions"), ("PUT", f"/api/v1/blobs/{'0' * 64}"), ("POST", "/api/v1/blobs"),
+        ("HEAD", f"/api/v1/blobs/{'0' * 64}"), ("POST", "/api/v1/submissions/x/complete"),
+        ("GET", "/api/v1/me"), ("GET", "/api/v1/submissions/x/status"),
+    ):  # fmt: skip
+        body = announcement(run_packed, key) if path.endswith("submissions") else None
+        assert client.request(method, path, json=body).status_code == 401, path
+
+
+def test_a_run_of_no_open_season_is_refused(run_packed, server, operator, key):
+    with pytest.raises(UsageError, match="no season of it is open here; open: none"):
+        sending.send(run_packed, server, key)
+
+
+def test_a_team_hands_in_no_more_than_it_may_in_a_day(
+    run_packed, client, bearer, engine, season, settings, key, app
+):
+    app.state.settings = type(settings)(settings.url, settings.files, submissions_a_day=0)
+    results = json.loads((run_packed.folder / "results.json").read_text())
+    told = as_a_model(run_packed, results, key)
+    answer = client.post("/api/v1/submissions", json=told, headers=bearer)
+    assert answer.status_code == 429
+    assert "0 is the most" in answer.json()["error"]
+
+
+def as_a_model(packed, results, key):
+    """Return an announcement in which the run is not of a reference."""
+    manifest = json.loads((packed.folder / "manifest.json").read_text())
+    manifest["card"]["reference"] = results["model"]["reference"] = results["card"]["reference"] = False
+    texts = {"manifest.json": json.dumps(manifest), "results.json": json.dumps(results)}
+    parts = [
+        Part(p.path, hashlib.sha256(texts[p.path].encode()).hexdigest(), len(texts[p.path]))
+        if p.path in texts else p for p in packed.parts
+    ]  # fmt: skip
+    root = root_of(parts)
+    return announcement(
+        packed, key, parts=[[p.path, p.digest, p.size] for p in parts], root=root,
+        signature=signing.sign(key, root), manifest=texts["manifest.json"], results=texts["results.json"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"partial": True}, "partial is 'False' in manifest.json and 'True' in results.json"),
+        ({"complete": False}, "samples are missing"),
+        ({"suite": "core@0.1"}, "suite is 'tiny@1'"),
+        ({"scores": [{"probe": "<script>"}]}, "scores[0].probe"),
+        ({"scores": "x" * 20_000}, "a text of 20000 characters"),
+        ({"deep": json.loads("[" * 60 + "]" * 60)}, "deeper than"),
+    ],
+)
+def test_results_that_are_none_are_refused(change, sentence, run_packed, client, bearer, engine, season, key):
+    results = {**json.loads((run_packed.folder / "results.json").read_text()), **change}
+    answer = client.post(
+        "/api/v1/submissions", json=as_a_model(run_packed, results, key), headers=bearer
+    )  # fmt: skip
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]
+    assert count(engine, Submission) == 0
+
+
+def test_only_what_was_announced_is_taken(run_packed, client, bearer, season, operator, key):
+    told = client.post("/api/v1/submissions", json=announcement(run_packed, key), headers=bearer).json()
+    stray = b"of no submission"
+    name = hashlib.sha256(stray).digest()
+    answer = client.put(f"/api/v1/blobs/{name.hex()}", content=stray, headers=bearer)
+    assert answer.status_code == 404
+    many = HEAD.pack(name, len(stray)) + stray
+    assert client.post("/api/v1/blobs", content=many, headers=bearer).status_code == 404
+    part = next(p for p in run_packed.parts if p.digest in told["lacking"])
+    right = (run_packed.folder / part.path).read_bytes()
+    wrong = right[:-1] + bytes([right[-1] ^ 1])
+    answer = client.put(f"/api/v1/blobs/{part.digest}", content=wrong, headers=bearer)
+    assert answer.status_code == 400
+    assert "damaged on its way" in answer.json()["error"]
+    answer = client.put(f"/api/v1/blobs/{part.digest}", content=right + b"more", headers=bearer)
+    assert answer.status_code == 400
+    assert client.head(f"/api/v1/blobs/{part.digest}", headers=bearer).headers["Upload-Offset"] == "0"
+    assert client.put(f"/api/v1/blobs/{part.digest}", content=right, headers=bearer).status_code == 201
+    assert client.post("/api/v1/blobs", content=b"short", headers=bearer).status_code == 400
+
+
+def test_a_file_goes_on_where_it_was_cut(run_packed, client, bearer, season, operator, key, engine):
+    client.post("/api/v1/submissions", json=announcement(run_packed, key), headers=bearer)
+    part = max(run_packed.parts[:-2], key=lambda p: p.size)
+    data, path = (run_packed.folder / part.path).read_bytes(), f"/api/v1/blobs/{part.digest}"
+    half = len(data) // 2
+    assert client.put(path, content=data[:half], headers=bearer).status_code == 202
+    assert client.head(path, headers=bearer).headers["Upload-Offset"] == str(half)
+    gap = client.put(path, content=data[-1:], headers={**bearer, "Upload-Offset": str(len(data) - 1)})
+    assert gap.status_code == 409
+    assert f"send it from {half}" in gap.json()["error"]
+    rest = client.put(path, content=data[half:], headers={**bearer, "Upload-Offset": str(half)})
+    assert rest.status_code == 201
+    assert client.put(path, content=b"", headers=bearer).status_code == 200
+    with reading(engine) as session:
+        assert session.get(Blob, part.digest).size == len(data)
+
+
+def test_two_do_not_write_one_file(settings, run_packed):
+    part = run_packed.parts[0]
+    with uploads.upload(settings, 1, part.digest, part.size) as one:
+        one.write(b"half")
+        with (
+            pytest.raises(uploads.Busy, match="another request"),
+            uploads.upload(settings, 1, part.digest, 9),
+        ):
+            pass
+        with uploads.upload(settings, 2, part.digest, part.size) as other:  # another team's is its own
+            assert other.offset == 0
+
+
+def test_a_submission_is_not_complete_before_all_is_here(
+    run_packed, client, bearer, season, operator, key, engine
+):
+    told = client.post("/api/v1/submissions", json=announcement(run_packed, key), headers=bearer).json()
+    answer = client.post(f"/api/v1/submissions/{told['slug']}/complete", headers=bearer)
+    assert answer.status_code == 409
+    assert "are not here yet, the first is blobs/" in answer.json()["error"]
+    state = client.get(f"/api/v1/submissions/{told['slug']}/status", headers=bearer).json()
+    assert (state["state"], state["lacking"]) == ("uploading", len(told["lacking"]))
+    assert count(engine, Job) == 0
+
+
+def test_another_teams_submission_is_nobodys_business(
+    run_packed, server, client, engine, season, operator, key
+):
+    slug = sending.send(run_packed, server, key).slug
+    with writing(engine) as session:
+        token = accounts.issue_token(session, accounts.add_team(session, "south"))
+    bearer = {"Authorization": f"Bearer {token}"}
+    for path in ("complete", "withdraw"):
+        answer = client.post(
+            f"/api/v1/submissions/{slug}/{path}", json={"reason": "mine"}, headers=bearer
+        )  # fmt: skip
+        assert answer.status_code == 403
+    assert client.get(f"/api/v1/submissions/{slug}/status", headers=bearer).status_code == 403
+
+
+def test_what_is_withdrawn_stays_in_the_ledger(
+    run_packed, server, client, bearer, engine, season, operator, key
+):
+    slug = sending.send(run_packed, server, key).slug
+    told = client.post(
+        f"/api/v1/submissions/{slug}/withdraw", json={"reason": "a wrong checkpoint"}, headers=bearer
+    ).json()
+    assert (told["state"], told["reason"]) == ("withdrawn", "a wrong checkpoint")
+    with reading(engine) as session:
+        assert "withdrawn" in [e.kind for e in session.scalars(select(Ledger))]
+    assert sending.send(run_packed, server, key).state == "withdrawn"  # and cannot come back
+
+
+def test_a_record_that_is_none_sets_the_submission_aside(
+    finished_run, tmp_path, client, bearer, engine, season, operator, key
+):
+    copy = tmp_path / "run"
+    shutil.copytree(finished_run.path, copy)
+    path = next((copy / "units").glob("*/*.json"))
+    record = json.loads(path.read_text())
+    keys = {u.key for u in finished_run.units}
+    path = next(p for p in (copy / "units").glob("*/*.json") if p.stem in keys)
+    record = json.loads(path.read_text())
+    record["samples"][0]["case_id"] = "0" * 64
+    path.write_text(json.dumps(record))
+    run = Run(copy)
+    parts = tuple(sending.parts_of(run))
+    packed = sending.Packed(copy, parts, root_of(parts), None)
+    server = Server("http://testserver", bearer["Authorization"].split()[1], client=client)
+    with pytest.raises(UsageError, match="are not the 2 planned ones"):
+        sending.send(packed, server, key)
+    again = sending.send(packed, server, key)
+    assert again.state == "quarantined"
+    assert "planned ones" in again.reason
+    assert count(engine, Job) == 0
