@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from wmeval.errors import UsageError, unknown
 from wmeval_leaderboard import tables
 from wmeval_leaderboard.board.entry import TIER_OF, Cell, Entry, Key, Season, most_trusted
+from wmeval_leaderboard.board.known import NotHere, not_here, probe
 from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.ledger import head
 
@@ -37,17 +37,17 @@ class Snapshot:
         """Return a season by its name; without one the newest that has an entry.
 
         Raises:
-            UsageError: there is no such season, or none at all.
+            NotHere: there is no such season, or none at all.
         """
         if not self.seasons:
-            raise UsageError("no season has been opened yet; `wmeval leaderboard admin` opens one")
+            raise NotHere("no season has been opened yet; `wmeval leaderboard admin` opens one")
         if not name:
             used = {e.season for e in self.entries if e.standing}
             return next((s for s in self.seasons if s.name in used), self.seasons[0])
         for season in self.seasons:
             if season.name == name:
                 return season
-        raise unknown("season", name, [s.name for s in self.seasons])
+        raise not_here("season", name, [s.name for s in self.seasons])
 
     def standing(self, season: str) -> list[Entry]:
         """Return one entry a model: its most trusted one, and of these the last that was published."""
@@ -63,11 +63,11 @@ class Snapshot:
         """Return all entries of a model, newest first; withdrawn ones too.
 
         Raises:
-            UsageError: no model has this name.
+            NotHere: no model has this name.
         """
         found = [e for e in reversed(self.entries) if e.model == slug]
         if not found:
-            raise unknown("model", slug, {e.model for e in self.entries})
+            raise not_here("model", slug, {e.model for e in self.entries})
         return found
 
     def submissions(self, season: str) -> Mapping[str, int]:
@@ -205,17 +205,13 @@ def cell_of(key: Key, row: Row, source: str) -> Cell:
 
 def _lowest(key: Key, row: Row) -> float | None:
     """Return the skill of a case at the worst error; None where the probe is not installed here."""
-    from wmeval import registry
     from wmeval.run.instruments import worst
 
     null, ceiling = row.get("null"), row.get("ceiling")
-    if null is None or ceiling is None or null == ceiling:
+    told = probe(key[1])
+    if told is None or null is None or ceiling is None or null == ceiling:
         return None
-    try:
-        most = worst(row["instrument"], registry.load_probe(key[1]))
-    except UsageError:
-        return None
-    return float((null - most) / (null - ceiling))
+    return float((null - worst(row["instrument"], told)) / (null - ceiling))
 
 
 def _trust(entry: Entry) -> int:

@@ -81,7 +81,8 @@ def board(snapshot: Snapshot, query: Query, load: Load, *, per_page: int | None 
     for entry in models:
         classed[entry.classes].append(entry)
     # ranks are among all of a class, whatever a reader filters out
-    orders = {c: _order(classed[c], by, load) for c in sorted(classed)}
+    largest_first = sorted(classed, key=lambda c: (-len(classed[c]), c))
+    orders = {c: _order(classed[c], by, load) for c in largest_first}
     chosen = {e.id for e in admitted}
     pages = 1 if per_page is None else max(1, -(-len(admitted) // per_page))
     first = 0 if per_page is None else (min(query.page, pages) - 1) * per_page

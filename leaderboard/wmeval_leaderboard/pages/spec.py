@@ -1,0 +1,86 @@
+"""The plot of fidelity against utility as a Vega-Lite specification: drawn here as SVG, and by the browser.
+
+Colours are names of the page's style, so that light and dark are the reader's choice and not the plot's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from json import dumps
+from typing import Any
+
+from markupsafe import Markup
+
+from wmeval_leaderboard.board.relations import Point
+from wmeval_leaderboard.pages.links import Links
+
+COLOURS = 6
+
+
+def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any]:
+    """Return the plot of points: 95 % intervals as crosses, the front as a line, a colour for each family."""
+    families = list(dict.fromkeys(p.entry.family for p in points if not p.entry.reference))
+    better = points[0].x.higher
+    rows = [
+        {
+            "model": p.entry.name, "team": p.entry.team, "tier": p.entry.tier, "href": links.to("models", p.entry.model),
+            "family": p.entry.family,
+            "colour": "var(--mark)" if p.entry.reference else f"var(--c{families.index(p.entry.family) % COLOURS})",
+            "x": p.x.value, "xlo": p.x.lo, "xhi": p.x.hi, "y": p.y.value, "ylo": p.y.lo, "yhi": p.y.hi,
+            "front": p.front, "reference": p.entry.reference,
+        }
+        for p in points
+    ]  # fmt: skip
+    ends = [v for r in rows for v in (r["x"], r["xlo"], r["xhi"]) if isinstance(v, float)]
+    across = {
+        "field": "x", "type": "quantitative", "title": x,
+        "scale": {"zero": False, "nice": True, "reverse": not better, "domain": [min(ends), max(ends)]},
+    }  # fmt: skip
+    up = {"field": "y", "type": "quantitative", "title": y, "scale": {"zero": False, "nice": True}}
+    colour = {"field": "colour", "type": "nominal", "scale": None, "legend": None}
+    said = [
+        {"field": "model"}, {"field": "team"}, {"field": "tier"},
+        {"field": "x", "title": x, "format": ".3~g"}, {"field": "y", "title": y, "format": ".2f"},
+    ]  # fmt: skip
+    cross = {"type": "rule", "strokeWidth": 1.6, "opacity": 0.32}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": 820, "height": 420, "background": "transparent", "data": {"values": rows},
+        "encoding": {"x": across, "y": up},
+        "layer": [
+            {"transform": [{"filter": "datum.front"}],
+             "mark": {"type": "line", "stroke": "var(--ink)", "strokeDash": [2, 4], "opacity": 0.45, "strokeWidth": 1.4},
+             "encoding": {"order": {"field": "x", "type": "quantitative"}}},
+            {"transform": [{"filter": "isValid(datum.xlo)"}], "mark": cross,
+             "encoding": {"x": {**across, "field": "xlo"}, "x2": {"field": "xhi"}, "color": colour}},
+            {"transform": [{"filter": "isValid(datum.ylo)"}], "mark": cross,
+             "encoding": {"y": {**up, "field": "ylo"}, "y2": {"field": "yhi"}, "color": colour}},
+            {"mark": {"type": "point", "filled": True, "size": 100, "stroke": "var(--paper)", "strokeWidth": 1.4, "opacity": 1},
+             "encoding": {"color": colour, "href": {"field": "href"}, "tooltip": said,
+                          "shape": {"condition": {"test": "datum.reference", "value": "diamond"}, "value": "circle"}}},
+            {"mark": {"type": "text", "align": "left", "dx": 9, "dy": -9, "fontSize": 11.5, "limit": 170, "fill": "var(--ink)"},
+             "encoding": {"text": {"field": "model"}}},
+        ],
+        "config": {
+            "font": "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Liberation Sans, sans-serif",
+            "view": {"stroke": None},
+            "axis": {"labelColor": "var(--soft)", "titleColor": "var(--ink)", "domainColor": "var(--mark)",
+                     "tickColor": "var(--mark)", "gridColor": "var(--rule)", "titleFontWeight": 600,
+                     "titleFontSize": 12.5, "labelFontSize": 11.5, "titlePadding": 12, "tickCount": 6},
+        },
+    }  # fmt: skip
+
+
+def drawn(plot: dict[str, Any]) -> Markup:
+    """Return a plot as SVG that stands in the page."""
+    return _svg(dumps(plot, sort_keys=True))
+
+
+@lru_cache(maxsize=256)
+def _svg(plot: str) -> Markup:
+    import vl_convert
+
+    made = str(vl_convert.vegalite_to_svg(plot, allowed_base_urls=[]))
+    # made by this server of escaped data; a doctype or declaration would not be HTML
+    return Markup(made[made.index("<svg") :])
