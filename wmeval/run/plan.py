@@ -103,7 +103,7 @@ def make_plan(request: Request) -> Plan:
     Raises:
         UsageError: a name, an option or a file that is not there.
     """
-    return plan_of(request, *_model(request))
+    return plan_of(request, *described(request))
 
 
 def plan_of(request: Request, card: Card, weights: str | None) -> Plan:
@@ -267,7 +267,12 @@ def metric_code(name: str) -> str:
         return ""
 
 
-def _model(request: Request) -> tuple[Card, str | None]:
+def described(request: Request) -> tuple[Card, str | None]:
+    """Return the card of the model that a request names, and the digest of its weights.
+
+    Raises:
+        UsageError: there is no such model, or an option that it does not have.
+    """
     if registry.is_reference(request.model):
         reference = registry.load_model(request.model, request.weights, options=request.options)
         return reference.card, source_digest("wmeval.references", "wmeval.organisms", "wmeval.faults")
@@ -289,6 +294,6 @@ def _inapplicable(card: Card, view: View, probe: Probe, cases: list[Case]) -> st
 
 
 __all__ = [
-    "SCHEMA", "Plan", "Unit", "commanded", "draw", "identity", "make_plan", "measure_key", "metric_code",
+    "SCHEMA", "Plan", "Unit", "commanded", "described", "draw", "identity", "make_plan", "measure_key", "metric_code",
     "plan_of", "reaches",
 ]  # fmt: skip
