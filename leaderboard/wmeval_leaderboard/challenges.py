@@ -8,7 +8,6 @@ by the root of their list, signed in time; the files may follow within the hour.
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,6 +60,7 @@ class Declared:
     model: Mapping[str, Any]  # name, version, weights, options: as results.json has it
     card: Mapping[str, Any]
     form: str
+    nonce: str  # drawn by whoever asks: who asks again by it gets the same challenge
 
     def __post_init__(self) -> None:
         _MODEL(self.model, "model")
@@ -127,6 +127,9 @@ def issue(session: Session, team: Team, season: Season, told: Declared, settings
     Raises:
         TooMany: the team has had as many as it may in this season.
     """
+    slug = digest([team.name, season.name, told.nonce])[:16]
+    if there := session.scalars(select(Challenge).where(Challenge.slug == slug)).first():
+        return there
     of = select(Challenge.model).where(Challenge.team_id == team.id, Challenge.season_id == season.id)
     had = sum("problem" not in asked for asked in session.scalars(of))
     if not team.admin and had >= settings.challenges_a_season:
@@ -136,7 +139,7 @@ def issue(session: Session, team: Team, season: Season, told: Declared, settings
         )
     now = time.time()
     made = Challenge(
-        slug=secrets.token_hex(8), team_id=team.id, season_id=season.id,
+        slug=slug, team_id=team.id, season_id=season.id,
         model={"model": dict(told.model), "card": dict(told.card), "form": told.form,
                "cases": settings.challenge_cases},
         view=dict(told.card["view"]), salt=b"", pack=None, issued=now,

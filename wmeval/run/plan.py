@@ -294,6 +294,6 @@ def _inapplicable(card: Card, view: View, probe: Probe, cases: list[Case]) -> st
 
 
 __all__ = [
-    "SCHEMA", "Plan", "Unit", "commanded", "described", "draw", "identity", "make_plan", "measure_key", "metric_code",
-    "plan_of", "reaches",
+    "SCHEMA", "Plan", "Unit", "commanded", "described", "draw", "identity", "make_plan", "measure_key",
+    "metric_code", "plan_of", "reaches",
 ]  # fmt: skip

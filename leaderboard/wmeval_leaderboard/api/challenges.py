@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from wmeval.errors import UsageError
 from wmeval.submission.parts import Part as Listed
 from wmeval_leaderboard import challenges, receiving, seasons
-from wmeval_leaderboard.blobs import CHUNK, Blobs
+from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.challenges import Answers, Declared
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.preparing import Preparing
@@ -25,6 +24,7 @@ from wmeval_leaderboard.tables import Challenge, Submission
 from wmeval_leaderboard.web import Blobs_, Engine_, Settings_, TeamOf
 
 router = APIRouter(prefix="/api/v1/challenges", tags=["challenges"])
+PIECE = 8 << 20  # bytes of a pack in one answer
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$", min_length=64, max_length=128)]
 _Word = Annotated[str, Field(max_length=100)]
 
@@ -37,6 +37,7 @@ class Wish(BaseModel):
     card: dict[str, Any]
     form: str = "arrays"  # or pictures, for a model that people show them to
     season: _Word | None = None
+    nonce: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
 class Promise(BaseModel):
@@ -62,7 +63,7 @@ def take(
     told: Wish, request: Request, team: TeamOf, engine: Engine_, blobs: Blobs_, settings: Settings_
 ) -> dict[str, Any]:
     """Put up a challenge; its questions are made while the team asks whether they are ready."""
-    declared = Declared(told.model, told.card, told.form)
+    declared = Declared(told.model, told.card, told.form, told.nonce)
     with writing(engine) as session, _allowed():
         season = seasons.current(session, told.season)
         made = challenges.issue(session, team, season, declared, settings)
@@ -84,9 +85,10 @@ def status(slug: str, request: Request, team: TeamOf, engine: Engine_, blobs: Bl
 
 @router.get("/{slug}/pack")
 def pack(
-    slug: str, team: TeamOf, engine: Engine_, blobs: Blobs_, offset: Annotated[int, Query(ge=0)] = 0
-) -> StreamingResponse:
-    """Return the questions as a zip, from a byte on."""
+    slug: str, team: TeamOf, engine: Engine_, blobs: Blobs_, offset: Annotated[int, Query(ge=0)] = 0,
+    most: Annotated[int, Query(ge=1)] = PIECE,
+) -> Response:  # fmt: skip
+    """Return a piece of the questions, which are a zip: from a byte on, and at most so many."""
     with reading(engine) as session, _allowed():
         made = challenges.owned(session, team, slug)
         if made.pack is None:
@@ -94,10 +96,10 @@ def pack(
     size = blobs.size(made.pack)
     if offset > size:
         raise UsageError(f"the pack has {size} bytes, and it was asked for from {offset} on")
-    return StreamingResponse(
-        _from(blobs, made.pack, offset), media_type="application/zip",
-        headers={"Content-Length": str(size - offset), "Cache-Control": "no-store"},
-    )  # fmt: skip
+    with blobs.open(made.pack) as file:
+        file.seek(offset)
+        piece = file.read(min(most, PIECE))
+    return Response(piece, media_type="application/zip", headers={"Cache-Control": "no-store"})
 
 
 @router.post("/{slug}/answers")
@@ -132,13 +134,6 @@ def _preparing(request: Request) -> Preparing:
         state.preparing = Preparing(state.engine, state.blobs, state.settings)
     made: Preparing = state.preparing
     return made
-
-
-def _from(blobs: Blobs, digest: str, offset: int) -> Iterator[bytes]:
-    with blobs.open(digest) as file:
-        file.seek(offset)
-        while data := file.read(CHUNK):
-            yield data
 
 
 @contextmanager
