@@ -11,7 +11,10 @@ function player(root) {
   const slider = root.querySelector("input[type=range]");
   const button = root.querySelector(".play");
   const clock = root.querySelector("output");
-  const label = (canvas) => canvas.closest("figure").querySelector(".state, figcaption");
+  const label = (canvas) => {
+    const figure = canvas.closest("figure");
+    return figure.querySelector(".state") || figure.querySelector("figcaption");
+  };
   const marks = root.querySelector(".tracks");
   const cursor = root.querySelector(".now");
   const images = {};

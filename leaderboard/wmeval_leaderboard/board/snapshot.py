@@ -32,6 +32,7 @@ class Snapshot:
     seasons: tuple[Season, ...]
     entries: tuple[Entry, ...]
     references: Mapping[Key, Mapping[str, Row]] = field(default_factory=dict)  # stored rows of references
+    memo: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)  # what was worked out from it
 
     def season(self, name: str = "") -> Season:
         """Return a season by its name; without one the newest that has an entry.

@@ -82,7 +82,12 @@ def board(snapshot: Snapshot, query: Query, load: Load, *, per_page: int | None 
         classed[entry.classes].append(entry)
     # ranks are among all of a class, whatever a reader filters out
     largest_first = sorted(classed, key=lambda c: (-len(classed[c]), c))
-    orders = {c: _order(classed[c], by, load) for c in largest_first}
+    orders = {}
+    for c in largest_first:
+        key = ("order", season.name, query.view, query.tag, by.key if by else "", *c)
+        if key not in snapshot.memo:
+            snapshot.memo[key] = _order(classed[c], by, load)
+        orders[c] = snapshot.memo[key]
     chosen = {e.id for e in admitted}
     pages = 1 if per_page is None else max(1, -(-len(admitted) // per_page))
     first = 0 if per_page is None else (min(query.page, pages) - 1) * per_page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 from wmeval_leaderboard.pages.assets import asset
 
@@ -44,4 +44,4 @@ def _plain(query: str) -> str:
     >>> _plain("?view=physics&tag=ood-speed")
     'view-physics-tag-ood-speed'
     """
-    return re.sub(r"[^A-Za-z0-9.@]+", "-", query).strip("-")
+    return re.sub(r"[^A-Za-z0-9.@]+", "-", unquote_plus(query)).strip("-")

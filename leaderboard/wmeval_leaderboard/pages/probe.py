@@ -27,7 +27,7 @@ POSITIONS = ("drawn", "best", "median", "worst")
 
 def index(snapshot: Snapshot, links: Links) -> str:
     """Return the page that lists all probes that anyone was asked."""
-    keys = _asked(snapshot)
+    keys = asked(snapshot)
     told = [(key, known.probe(key), _calibration(_suites(snapshot), key)) for key in keys]
     return render("probes.html.j2", links, here="probes", probes=told)
 
@@ -38,7 +38,7 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, key: st
     Raises:
         NotHere: nobody was asked it.
     """
-    keys = _asked(snapshot)
+    keys = asked(snapshot)
     if key not in keys:
         raise known.not_here("probe", key, keys)
     with reading(engine) as session:
@@ -63,7 +63,8 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, key: st
     )
 
 
-def _asked(snapshot: Snapshot) -> list[str]:
+def asked(snapshot: Snapshot) -> list[str]:
+    """Return the probes that any standing entry was asked, in the order of the suites."""
     found = dict.fromkeys(k[1] for e in snapshot.entries if e.standing for k in e.cells if k[0] == "scores")
     order = [f"{p}@" for s in _suites(snapshot) if (told := known.suite(s)) for p in told.probes]
     return sorted(found, key=lambda k: (next((i for i, p in enumerate(order) if k.startswith(p)), 999), k))
@@ -78,14 +79,14 @@ def _standings(snapshot: Snapshot, links: Links, key: str) -> list[dict[str, Any
     out = []
     for season in snapshot.seasons:
         entries = snapshot.standing(season.name)
-        for asked in sorted({k[2] for e in entries for k in e.cells if k[1] == key and k[0] == "scores"}):
-            one: Key = ("scores", key, asked, "iid")
+        for way in sorted({k[2] for e in entries for k in e.cells if k[1] == key and k[0] == "scores"}):
+            one: Key = ("scores", key, way, "iid")
             for classes in sorted({e.classes for e in entries if not e.reference}):
                 rows = [_row(snapshot, links, e, one) for e in entries
                         if e.classes == classes and not e.reference and one in e.cells]  # fmt: skip
                 if rows:
                     rows.sort(key=lambda r: -(r["score"]["skill"] or 0.0))
-                    out.append({"season": season.name, "asked": asked, "classes": classes, "rows": rows})
+                    out.append({"season": season.name, "asked": way, "classes": classes, "rows": rows})
     return out
 
 

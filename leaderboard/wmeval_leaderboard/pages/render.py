@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -45,10 +46,8 @@ def environment() -> Environment:
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     homes = [PackageLoader("wmeval_leaderboard.pages")]
-    try:
+    with suppress(ImportError, ValueError):  # it has no templates here
         homes.append(PackageLoader("wmeval_leaderboard.human"))
-    except (ImportError, ValueError):  # it has no templates here
-        pass
     made = Environment(
         loader=ChoiceLoader(homes), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

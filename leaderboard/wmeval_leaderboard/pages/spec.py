@@ -16,6 +16,7 @@ from wmeval_leaderboard.board.relations import Point
 from wmeval_leaderboard.pages.links import Links
 
 COLOURS = 6
+LABELLED = 24  # points; of more only those of the front have their name beside them
 
 
 def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
     cross = {"type": "rule", "strokeWidth": 1.6, "opacity": 0.32}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "width": 820, "height": 420, "background": "transparent", "data": {"values": rows},
+        "width": 1080, "height": 460, "background": "transparent", "data": {"values": rows},
         "encoding": {"x": across, "y": up},
         "layer": [
             {"transform": [{"filter": "datum.front"}],
@@ -59,7 +60,8 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
             {"mark": {"type": "point", "filled": True, "size": 100, "stroke": "var(--paper)", "strokeWidth": 1.4, "opacity": 1},
              "encoding": {"color": colour, "href": {"field": "href"}, "tooltip": said,
                           "shape": {"condition": {"test": "datum.reference", "value": "diamond"}, "value": "circle"}}},
-            {"mark": {"type": "text", "align": "left", "dx": 9, "dy": -9, "fontSize": 11.5, "limit": 170, "fill": "var(--ink)"},
+            {"transform": [] if len(points) <= LABELLED else [{"filter": "datum.front"}],
+             "mark": {"type": "text", "align": "left", "dx": 9, "dy": -9, "fontSize": 11.5, "limit": 170, "fill": "var(--ink)"},
              "encoding": {"text": {"field": "model"}}},
         ],
         "config": {

@@ -60,11 +60,14 @@ def page(snapshot: Snapshot, links: Links, season: str = "", task: str = "", col
         row=told.row(*here, by),
         plot=drawn(plot),
         spec=Markup(json.dumps(plot).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")),
-        at=lambda t, c: links.to(
-            "utility", query="?" + urlencode({"season": shown.name, "task": t, "by": c})
-        ),
+        at=lambda t, c: address(links, shown.name, t, c),
         rows=[(r, *_words(r)) for r in told.rows if r.relation.n],
     )
+
+
+def address(links: Links, season: str, task: str, column: str) -> str:
+    """Return where the page for a task and a column stands."""
+    return links.to("utility", query="?" + urlencode({"season": season, "task": task, "by": column}))
 
 
 def variants(snapshot: Snapshot, season: str) -> list[tuple[str, str]]:
