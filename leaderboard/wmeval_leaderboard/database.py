@@ -51,6 +51,7 @@ def writing(engine: Engine) -> Iterator[Session]:
     No other one runs beside it, so what is read in it stays true until it ends. Keep it short.
     """
     with Session(engine.execution_options(writes=True), expire_on_commit=False) as session, session.begin():
+        session.connection()  # begins now, not at the first statement
         if engine.dialect.name == "postgresql":
             session.execute(select(func.pg_advisory_xact_lock(_WRITERS)))
         yield session
