@@ -64,7 +64,7 @@ def unfit(documents: Documents, suite: Suite) -> list[str]:
         )
     if request.get("truth") is not None:
         told.append("the run was asked with --truth; hand in a run on a suite's scenes")
-    if request.get("hidden") is not None:
+    if request.get("hidden"):
         told.append("the run is of hidden scenes; answer them with `wmeval submit --challenge`")
     local = [row for row in results["scores"] if _local(row)]
     if local:
