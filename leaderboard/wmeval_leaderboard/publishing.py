@@ -1,4 +1,4 @@
-"""How a submission comes onto the board, rises to another tier, and is taken back without being forgotten."""
+"""How a submission comes onto the board, and what is shown of it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from wmeval_leaderboard import ledger
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.tables import TIERS, Sample, Submission, Tier
 
-LONGEST_REASON = 500  # characters
-
 
 def publish(session: Session, submission: Submission, tier: Tier, more: Mapping[str, Any]) -> None:
     """Show a submission that was measured, at the highest tier that it ever had, and tell the ledger."""
@@ -26,25 +24,6 @@ def publish(session: Session, submission: Submission, tier: Tier, more: Mapping[
     submission.published = submission.published or time.time()
     body = {"tier": submission.tier, "state": submission.state, "root": submission.root, **more}
     ledger.record(session, "measured", submission.slug, body)
-
-
-def withdraw(session: Session, slug: str, reason: str) -> Submission:
-    """Take a submission back: its row, numbers and place in the ledger stay, and it is ranked no more.
-
-    Raises:
-        UsageError: there is none, it is withdrawn already, or no reason is given.
-    """
-    submission = find(session, slug)
-    if submission.state == "withdrawn":
-        raise UsageError(f"the submission {slug} is withdrawn already")
-    told = " ".join(reason.split())
-    if not told or len(told) > LONGEST_REASON:
-        raise UsageError(
-            f"a reason has {len(told)} characters; expected 1 to {LONGEST_REASON}: it is shown to all"
-        )
-    submission.state, submission.reason, submission.withdrawn = "withdrawn", told, time.time()
-    ledger.record(session, "withdrawn", slug, {"reason": told, "tier": submission.tier})
-    return submission
 
 
 def find(session: Session, slug: str) -> Submission:

@@ -9,12 +9,13 @@ from dataclasses import asdict
 from sqlalchemy import select
 
 from wmeval.run.store import read_json
-from wmeval.submission.limits import Limits
 from wmeval_leaderboard import jobs, limited, rescoring, scores, seasons
 from wmeval_leaderboard.blobs import CHUNK
 from wmeval_leaderboard.database import reading, writing
+from wmeval_leaderboard.gap import settle
 from wmeval_leaderboard.limited import Bounds
 from wmeval_leaderboard.publishing import keep_media, keep_samples, publish
+from wmeval_leaderboard.receiving import limits_of
 from wmeval_leaderboard.scores import Line
 from wmeval_leaderboard.tables import Part, Season, Submission, Tier
 from wmeval_leaderboard.worker import Workplace
@@ -33,7 +34,8 @@ def rescore(place: Workplace) -> None:
     seasons.suite_of(season)  # raises where this machine would measure otherwise
     fetch(place, parts)
     task = {
-        "suite": season.versions["given"], "root": submission.root, "limits": asdict(Limits()),
+        "suite": season.versions["given"], "root": submission.root,
+        "limits": asdict(limits_of(place.settings)),
         "parts": [[p.path, p.digest, p.size] for p in parts],
     }  # fmt: skip
     (place.folder / rescoring.TASK).write_text(json.dumps(task))
@@ -48,6 +50,7 @@ def rescore(place: Workplace) -> None:
         scores.keep(session, mine.id, "reported", [Line(**line) for line in told["reported"]])
         scores.keep(session, mine.id, "rescored", measured)
         keep_samples(session, mine.id, kept)
+        settle(session, mine)
         tier: Tier = "re-scored" if told["units"] else "self-reported"
         publish(session, mine, tier, {"differences": told["differences"][:TOLD_DIFFERENCES]})
 

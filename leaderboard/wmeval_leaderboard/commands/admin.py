@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import joinedload
 
-from wmeval_leaderboard import accounts, jobs, ledger, publishing, seasons
+from wmeval_leaderboard import accounts, jobs, ledger, publishing, receiving, seasons
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.commands.options import kept
 from wmeval_leaderboard.database import open_database, reading, upgrade, writing
@@ -125,7 +125,7 @@ def again(settings: Settings, number: int) -> None:
 def withdraw(settings: Settings, slug: str, reason: str) -> None:
     """Take a submission from the ranks; it stays in the ledger and at its address."""
     with writing(_open(settings)) as session:
-        publishing.withdraw(session, slug, reason)
+        receiving.withdraw(session, publishing.find(session, slug), reason)
 
 
 @command.command()
