@@ -25,7 +25,7 @@ from wmeval.pack.export import export, export_arrays
 from wmeval.remote.card import read_card
 from wmeval.run import Run, engine
 from wmeval.run.hidden import hidden
-from wmeval.run.plan import plan_of
+from wmeval.run.plan import described, plan_of
 from wmeval.run.request import Request
 from wmeval.seeds import asked_by
 from wmeval.suite import Suite
@@ -110,18 +110,19 @@ def _answers(folder: Path, task: Mapping[str, Any], secret: bytes) -> dict[str, 
 
 
 def _model(folder: Path, task: Mapping[str, Any], secret: bytes) -> dict[str, Any]:
-    done = engine.run(
-        task["model"], task["suite"], weights=task["weights"], options=task["options"], limit=task["cases"],
-        device=task["device"], executor="inline", out=folder / RUN,
-    )  # fmt: skip
-    known = done.results["model"]
+    model = {k: task[k] for k in ("model", "weights", "options")}
+    card, weights = described(Request(**model))
     asked = task["identity"]
-    for what in ("name", "version", "weights"):
-        if known[what] != asked[what]:
+    for what, here in (("name", card.name), ("version", card.version), ("weights", weights)):
+        if here != asked[what]:
             raise EnvironmentFault(
-                f"the model that was run has {what} {known[what]!r}, and {asked[what]!r} was submitted; "
-                "verify with the weights that the submission names"
+                f"the model has {what} {here!r} here, and {asked[what]!r} was submitted; verify with the "
+                "adapter and the weights that the submission was made with"
             )
+    done = engine.run(
+        suite=task["suite"], limit=task["cases"], device=task["device"], executor="inline",
+        out=folder / RUN, **model,
+    )  # fmt: skip
     return _lines(done, secret)
 
 

@@ -149,13 +149,17 @@ def again(session: Session, job_id: int) -> Job:
         raise UsageError(f"no job {job_id} was given up; `wmeval leaderboard admin jobs` lists them")
     job.state, job.attempt, job.reason, job.finished = "waiting", 0, "", None
     submission = session.get_one(Submission, job.submission_id)
-    submission.state, submission.reason = "queued", ""
+    if job.kind != "verify":
+        submission.state, submission.reason = "queued", ""
     ledger.record(session, "queued again", submission.slug, {"job": job.kind})
     return job
 
 
-def _give_up(session: Session, job: Job, reason: str, state: State = "quarantined") -> None:
+def _give_up(session: Session, job: Job, reason: str, state: str = "quarantined") -> None:
     job.state, job.finished, job.lease_until, job.reason = "failed", time.time(), None, reason
     submission = session.get_one(Submission, job.submission_id)
-    submission.state, submission.reason = state, reason
+    if job.kind == "verify":  # that its weights could not be run here says nothing against its answers
+        state = "not verified"
+    else:
+        submission.state, submission.reason = state, reason
     ledger.record(session, state, submission.slug, {"job": job.kind, "reason": reason})

@@ -23,7 +23,8 @@ LARGEST_FILE = 4 << 30  # bytes
 MOST_FILES = 512  # open at once
 TOLD = 4000  # characters of what a process says at its end
 # what a process needs to find its programs and caches; whatever else is in the environment may be a secret
-PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "WMEVAL_CACHE", "OMP_NUM_THREADS", "PYTHONPATH")
+PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "WMEVAL_CACHE", "OMP_NUM_THREADS", "PYTHONPATH",
+          "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # fmt: skip
 
 
 class Died(Exception):

@@ -30,6 +30,9 @@ class Settings:
     lease_s: float = 60.0
     measuring_s: float = 12 * 3600.0  # what re-scoring one submission may take
     measuring_bytes: int = 16 << 30  # of memory that it may take
+    verifying_bytes: int = 1 << 42  # of addresses where weights are run: a GPU maps far more than there is
+    weights: str = ""  # a folder with the weights of submissions, found by their digest; for --verify
+    device: str = "auto"  # that they are run on
     scratch: str = ""  # a folder for what is being measured; empty: the machine's own
     attempts: int = 3
     requests_a_minute: int = 3000  # an address

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from wmeval.errors import UsageError
 from wmeval.run import Run
 from wmeval.submission import signing
-from wmeval.submission.parts import Part, root_of
+from wmeval.submission.parts import root_of
 from wmeval_leaderboard import accounts, uploads
 from wmeval_leaderboard.api.submissions import HEAD
 from wmeval_leaderboard.client import sending
@@ -45,16 +45,6 @@ def server(client, token):
 def count(engine, table):
     with reading(engine) as session:
         return session.scalar(select(func.count()).select_from(table))
-
-
-def announcement(packed, key, **more):
-    told = {
-        "parts": [[p.path, p.digest, p.size] for p in packed.parts], "root": packed.root,
-        "key": signing.public_key(key), "signature": signing.sign(key, packed.root),
-        "manifest": (packed.folder / "manifest.json").read_text(),
-        "results": (packed.folder / "results.json").read_text(),
-    }  # fmt: skip
-    return {**told, **more}
 
 
 def test_a_run_is_sent_and_waits_to_be_scored(run_packed, server, engine, season, operator, key):
@@ -143,30 +133,13 @@ def test_a_run_of_no_open_season_is_refused(run_packed, server, operator, key):
 
 
 def test_a_team_hands_in_no_more_than_it_may_in_a_day(
-    run_packed, client, bearer, engine, season, settings, key, app
+    run_packed, client, bearer, engine, season, settings, key, app, tmp_path
 ):
     app.state.settings = type(settings)(settings.url, settings.files, submissions_a_day=0)
-    results = json.loads((run_packed.folder / "results.json").read_text())
-    told = as_a_model(run_packed, results, key)
+    told = announcement(as_a_model(run_packed, tmp_path / "model"), key)
     answer = client.post("/api/v1/submissions", json=told, headers=bearer)
     assert answer.status_code == 429
     assert "0 is the most" in answer.json()["error"]
-
-
-def as_a_model(packed, results, key):
-    """Return an announcement in which the run is not of a reference."""
-    manifest = json.loads((packed.folder / "manifest.json").read_text())
-    manifest["card"]["reference"] = results["model"]["reference"] = results["card"]["reference"] = False
-    texts = {"manifest.json": json.dumps(manifest), "results.json": json.dumps(results)}
-    parts = [
-        Part(p.path, hashlib.sha256(texts[p.path].encode()).hexdigest(), len(texts[p.path]))
-        if p.path in texts else p for p in packed.parts
-    ]  # fmt: skip
-    root = root_of(parts)
-    return announcement(
-        packed, key, parts=[[p.path, p.digest, p.size] for p in parts], root=root,
-        signature=signing.sign(key, root), manifest=texts["manifest.json"], results=texts["results.json"],
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -180,11 +153,9 @@ def as_a_model(packed, results, key):
         ({"deep": json.loads("[" * 60 + "]" * 60)}, "deeper than"),
     ],
 )
-def test_results_that_are_none_are_refused(change, sentence, run_packed, client, bearer, engine, season, key):
-    results = {**json.loads((run_packed.folder / "results.json").read_text()), **change}
-    answer = client.post(
-        "/api/v1/submissions", json=as_a_model(run_packed, results, key), headers=bearer
-    )  # fmt: skip
+def test_results_that_are_none_are_refused(change, sentence, run_packed, client, bearer, engine, season, key, tmp_path):
+    told = announcement(as_a_model(run_packed, tmp_path / "model", **change), key)
+    answer = client.post("/api/v1/submissions", json=told, headers=bearer)
     assert answer.status_code == 400
     assert sentence in answer.json()["error"]
     assert count(engine, Submission) == 0

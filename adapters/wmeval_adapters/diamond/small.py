@@ -24,6 +24,7 @@ from wmeval_adapters.learn.clips import HUES
 
 FREQUENCIES = 32
 TURNS = 1.0  # logit from which a body turns: training asks more often where one does
+MOVES_PX = 0.5  # a frame, from which all of a body's look may change
 OPEN = 5.0  # logit of a body being in front, before anything is learnt
 
 
@@ -36,7 +37,7 @@ class Config:
     blocks: int = 3  # on cells of 8 px; one more before and one after on cells of 4 px
     past: int = 4  # frames
     embed: int = 128
-    body: float = 0.06
+    body: float = 0.03
     rest: float = 0.01
     groups: int = 8
 
@@ -163,7 +164,8 @@ class SmallDenoiser(nn.Module):
         light, cover = gathered(given, points, size)
         shown = _shown(given, points, bare, size)
         mean = (1 - bare * cover) * (2 * given.behind - 1) + bare * (2 * light - cover)
-        near = F.max_pool2d(cover.detach(), 5, 1, 2)
+        moves = torch.linalg.vector_norm(points - given.memory.points[..., 0, :], dim=-1)
+        near = F.max_pool2d(_unsure(given, points, moves, size), 5, 1, 2)
         spread = self.config.rest + (self.config.body - self.config.rest) * near
         return Expected(mean, spread, h, points, turned, depart[..., 6], front, shown)
 
@@ -196,6 +198,19 @@ def gathered(given: Given, points: Tensor, size: tuple[int, int]) -> tuple[Tenso
     whole = light.new_zeros(batch, 4, *size).index_add(0, clip, torch.cat([light, cover], 1))
     full = whole[:, 3:].clamp(min=1)  # where two overlap neither counts twice
     return whole[:, :3] / full, whole[:, 3:] / full
+
+
+@torch.no_grad()
+def _unsure(given: Given, points: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return where bodies that move by `moves` (B, 6) [px] are drawn, (B, 1, H, W) in [0, 1].
+
+    One that rests looks as it did, and leaves nothing to tell.
+    """
+    clip, hue = given.who.unbind(1)
+    _, cover = drawn(given.looks, points[clip, hue], size)
+    share = (moves / MOVES_PX).clamp(max=1)[clip, hue]
+    out = cover.new_zeros(len(points), 1, *size).index_add(0, clip, cover * share[:, None, None, None])
+    return out.clamp(max=1)
 
 
 @torch.no_grad()

@@ -22,13 +22,14 @@ from wmeval.errors import UsageError
 from wmeval.submission.parts import MANIFEST, RESULTS
 from wmeval.submission.parts import Part as Listed
 from wmeval_leaderboard import receiving, seasons, uploads
-from wmeval_leaderboard.blobs import CHUNK, Blobs
+from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.tables import Blob, Submission, Team
 from wmeval_leaderboard.web import Blobs_, Engine_, Settings_, TeamOf
 
 router = APIRouter(prefix="/api/v1", tags=["submitting"])
 MOST_AT_ONCE = 4096  # contents in one request
+WRITTEN = 64 << 10  # bytes that are held before they are written: what a server that dies forgets
 HEAD = struct.Struct(">32sI")  # of each content in a request of many: digest, size [bytes]
 _Hex = Field(pattern=r"^[0-9a-f]+$", min_length=64, max_length=128)
 _Text = Annotated[str, Field(max_length=1 << 24)]
@@ -119,7 +120,7 @@ async def put_blob(
             held = bytearray()
             async for data in request.stream():
                 held += data
-                if len(held) >= CHUNK:
+                if len(held) >= WRITTEN:
                     await run_in_threadpool(piece.write, bytes(held))
                     held.clear()
             await run_in_threadpool(piece.write, bytes(held))

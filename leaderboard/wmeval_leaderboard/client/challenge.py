@@ -56,8 +56,8 @@ def answer(
         UsageError: the model cannot be challenged, or the server refuses.
         EnvironmentFault: the server cannot be reached, or the model met one; the same call goes on.
     """
-    card, weights = described(asked)
     by_hand = asked.model == "recorded"
+    card, weights = (_by_hand(asked), None) if by_hand else described(asked)
     if registry.is_reference(asked.model):
         raise UsageError(f"{asked.model!r} is a reference and needs the truth; the operator verifies those")
     named = {k: v for k, v in asked.options.items() if k not in reaches(asked.model)}
@@ -116,6 +116,17 @@ def answers_of(pack: Pack) -> list[Part]:
         raise UsageError(f"{pack.answers} holds no answers; put them there as {layout.README} says")
     names = sorted(p.relative_to(pack.folder).as_posix() for p in files)
     return [Part(n, file_digest(pack.folder / n), (pack.folder / n).stat().st_size) for n in names]
+
+
+def _by_hand(asked: Request) -> Card:
+    """Return the card of a model that people put the questions to; that of its run on a pack, where it has one."""
+    if "folder" in asked.options:
+        return described(asked)[0]
+    if not (name := asked.options.get("name", "").strip()):
+        raise UsageError("a model that is not here is challenged by its name; give it with --set name=NAME")
+    card = layout.card(View())
+    can = card.capabilities if asked.options.get("clips") == "yes" else card.capabilities - {"scores"}
+    return replace(card, name=f"recorded: {name}", version="answers to a challenge", capabilities=can)
 
 
 def _state(folder: Path, server: Server, told: Mapping[str, Any]) -> dict[str, Any]:
