@@ -16,6 +16,26 @@ OPTIONS: Mapping[str, str] = {
     "overlap": "with how much context answers begin: auto, none, last, all, or a number of frames",
     "fps": "frames per second of the answers, in place of what their files say",
 }
+CONTEXTS: Mapping[str, str] = {"image": "one frame", "clip": "clip", "clip+actions": "clip + actions"}
+TRAININGS: Mapping[str, str] = {"never": "never", "adapted": "adapted", "on-split": "on our split"}
+
+
+def classes(options: Mapping[str, str]) -> tuple[str, str]:
+    """Return what a model that is not here was given and trained on, as `--set context` and `training` say.
+
+    Raises:
+        UsageError: one is none that there is.
+    """
+    return _one_of("context", CONTEXTS, options), _one_of("training", TRAININGS, options)
+
+
+def _one_of(option: str, known: Mapping[str, str], options: Mapping[str, str]) -> str:
+    given = options.get(option)
+    if given is None:
+        return "not stated"
+    if given not in known:
+        raise UsageError(f"{option} was given as {given!r}; expected one of {', '.join(known)}")
+    return known[given]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ from wmeval.errors import UsageError
 from wmeval.model import Adapter, Capability, Card, WorldModel
 from wmeval.pack import layout
 from wmeval.pack.layout import Pack
+from wmeval.pack.settings import CONTEXTS, TRAININGS, classes
 from wmeval.pack.settings import OPTIONS as STATED
 
-CONTEXTS = {"image": "one frame", "clip": "clip", "clip+actions": "clip + actions"}
-TRAININGS = {"never": "never", "adapted": "adapted", "on-split": "on our split"}
 OPTIONS = {
     "folder": "the pack, with its answers",
     "name": "what the model is called in the results",
@@ -69,10 +68,9 @@ def opened(weights: Path | None, options: Mapping[str, str]) -> tuple[Pack, Card
     name = options.get("name", "").strip()
     if len(name) > _NAME or not name.isprintable():
         raise UsageError(f"name was given as {name[:80]!r}; expected at most {_NAME} printable characters")
-    classes = (_one_of("context", CONTEXTS, options), _one_of("training", TRAININGS, options))
     return pack, replace(
         CARD, name=f"recorded: {name}" if name else "recorded", version=f"answers {content}", view=pack.view,
-        capabilities=frozenset(can), classes=classes,
+        capabilities=frozenset(can), classes=classes(options),
     )  # fmt: skip
 
 
@@ -102,15 +100,6 @@ def _answered(pack: Pack) -> list[list[str]]:
         [p.relative_to(pack.folder).as_posix(), file_digest(p) if p.resolve().is_relative_to(root) else ""]
         for p in files
     ]
-
-
-def _one_of(option: str, known: Mapping[str, str], options: Mapping[str, str]) -> str:
-    given = options.get(option)
-    if given is None:
-        return "not stated"
-    if given not in known:
-        raise UsageError(f"{option} was given as {given!r}; expected one of {', '.join(known)}")
-    return known[given]
 
 
 ADAPTER = Adapter(

@@ -10,16 +10,18 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from wmeval import registry
+from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, UsageError
+from wmeval.model import Card
 from wmeval.pack import archive, layout
 from wmeval.pack.answering import answer as let_answer
 from wmeval.pack.layout import Pack
-from wmeval.pack.settings import OPTIONS
+from wmeval.pack.settings import OPTIONS, classes
 from wmeval.run.code import file_digest
 from wmeval.run.plan import described, reaches
 from wmeval.run.request import Request
@@ -49,24 +51,17 @@ def answer(
 ) -> Sent | Waiting:  # fmt: skip
     """Answer a challenge with the model that a request names (model, weights, options, device).
 
-    `recorded` stands for a model that is not here: it gets its questions as pictures in `folder`, and the
-    same call sends the answers that were put there.
+    `recorded` stands for a model that is not here (`--set name=NAME`, and `--set clips=yes` where it judges
+    clips too): its questions come as pictures into `folder`, and the same call sends the answers put there.
 
     Raises:
         UsageError: the model cannot be challenged, or the server refuses.
         EnvironmentFault: the server cannot be reached, or the model met one; the same call goes on.
     """
     by_hand = asked.model == "recorded"
-    card, weights = (_by_hand(asked), None) if by_hand else described(asked)
     if registry.is_reference(asked.model):
         raise UsageError(f"{asked.model!r} is a reference and needs the truth; the operator verifies those")
-    named = {k: v for k, v in asked.options.items() if k not in reaches(asked.model)}
-    told = {"name": card.name, "version": card.version, "weights": weights, "options": named}
-    state = _state(folder, server, told)
-    wish = {
-        "model": told, "card": card.to_json(), "form": "pictures" if by_hand else "arrays",
-        "season": season, "nonce": state["nonce"],
-    }  # fmt: skip
+    wish = _wish(folder, server, asked, season, "pictures" if by_hand else "arrays")
     taken = _ready(server, wish, tell)
     pack = _fetched(server, taken, folder, tell)
     if by_hand and not any(pack.answers.iterdir() if pack.answers.is_dir() else ()):
@@ -118,30 +113,50 @@ def answers_of(pack: Pack) -> list[Part]:
     return [Part(n, file_digest(pack.folder / n), (pack.folder / n).stat().st_size) for n in names]
 
 
-def _by_hand(asked: Request) -> Card:
-    """Return the card of a model that people put the questions to; that of its run on a pack, where it has one."""
-    if "folder" in asked.options:
-        return described(asked)[0]
-    if not (name := asked.options.get("name", "").strip()):
+def _wish(folder: Path, server: Server, asked: Request, season: str | None, form: str) -> dict[str, Any]:
+    """Return what the server is asked for: what was asked before in this folder, or something new.
+
+    Raises:
+        UsageError: the folder holds the challenge of another model or server.
+    """
+    path = folder / STATE
+    kept = json.loads(path.read_text()) if path.exists() else None
+    if kept is not None and form == "pictures" and kept["wish"]["form"] == form:
+        told, card = kept["wish"]["model"], kept["wish"]["card"]  # who brings answers need not say it again
+    else:
+        told, card = _declared(asked)
+    if kept is None:
+        wish = {"model": told, "card": card, "form": form, "season": season, "nonce": secrets.token_hex(16)}
+        kept = {"server": server.address, "wish": wish}
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(kept, indent=1))
+    if (kept["server"], kept["wish"]["model"]) != (server.address, told):
+        raise UsageError(f"{folder} holds the challenge of another model or server; give another folder")
+    made: dict[str, Any] = kept["wish"]
+    return made
+
+
+def _declared(asked: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a model is: as results.json has it under `model`, and its card."""
+    if asked.model == "recorded" and "folder" not in asked.options:
+        card, weights = _by_hand(asked.options), None
+    else:
+        card, weights = described(asked)
+    named = {k: v for k, v in asked.options.items() if k not in reaches(asked.model)}
+    told = {"name": card.name, "version": card.version, "weights": weights, "options": named}
+    return told, card.to_json()
+
+
+def _by_hand(options: Mapping[str, str]) -> Card:
+    """Return the card of a model that people put the questions to, which was never run on a public pack."""
+    if not (name := options.get("name", "").strip()):
         raise UsageError("a model that is not here is challenged by its name; give it with --set name=NAME")
     card = layout.card(View())
-    can = card.capabilities if asked.options.get("clips") == "yes" else card.capabilities - {"scores"}
-    return replace(card, name=f"recorded: {name}", version="answers to a challenge", capabilities=can)
-
-
-def _state(folder: Path, server: Server, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is remembered of the challenge in a folder, which is of this server and model."""
-    path = folder / STATE
-    mine = {"server": server.address, "model": dict(told)}
-    if path.exists():
-        kept: dict[str, Any] = json.loads(path.read_text())
-        if {k: kept.get(k) for k in mine} != mine:
-            raise UsageError(f"{folder} holds the challenge of another model or server; give another folder")
-        return kept
-    folder.mkdir(parents=True, exist_ok=True)
-    made = {**mine, "nonce": secrets.token_hex(16)}
-    path.write_text(json.dumps(made, indent=1))
-    return made
+    judges = frozenset({"scores"}) if options.get("clips") == "yes" else frozenset()
+    return replace(
+        card, name=f"recorded: {name}", version="answers to a challenge", classes=classes(options),
+        capabilities=frozenset({"generates"}) | judges,
+    )  # fmt: skip
 
 
 def _ready(server: Server, wish: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
