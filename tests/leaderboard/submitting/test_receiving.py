@@ -20,28 +20,6 @@ from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.tables import Blob, Job, Ledger, PublicKey, Submission
 
 
-@pytest.fixture(scope="session")
-def run_packed(finished_run):
-    return sending.packed(finished_run)
-
-
-@pytest.fixture
-def key():
-    return signing.new_key()
-
-
-@pytest.fixture
-def operator(engine, team):
-    """The team, which may hand in references: the run at hand is of one."""
-    with writing(engine) as session:
-        session.merge(team).admin = True
-
-
-@pytest.fixture
-def server(client, token):
-    return Server("http://testserver", token, client=client, wait=lambda s: None)
-
-
 def count(engine, table):
     with reading(engine) as session:
         return session.scalar(select(func.count()).select_from(table))
@@ -108,7 +86,7 @@ def test_who_is_no_operator_hands_in_no_reference(run_packed, server, engine, se
     ],
 )
 def test_a_false_announcement_is_refused_with_the_reason(
-    change, sentence, run_packed, client, bearer, engine, season, operator, key
+    change, sentence, run_packed, client, bearer, engine, season, operator, key, announcement
 ):
     told = announcement(run_packed, key, **change)
     answer = client.post("/api/v1/submissions", json=told, headers=bearer)
@@ -117,7 +95,7 @@ def test_a_false_announcement_is_refused_with_the_reason(
     assert count(engine, Submission) == 0
 
 
-def test_without_a_token_nothing_is_taken(run_packed, client, season, key):
+def test_without_a_token_nothing_is_taken(run_packed, client, season, key, announcement):
     for method, path in (
         ("POST", "/api/v1/submissions"), ("PUT", f"/api/v1/blobs/{'0' * 64}"), ("POST", "/api/v1/blobs"),
         ("HEAD", f"/api/v1/blobs/{'0' * 64}"), ("POST", "/api/v1/submissions/x/complete"),
@@ -133,10 +111,10 @@ def test_a_run_of_no_open_season_is_refused(run_packed, server, operator, key):
 
 
 def test_a_team_hands_in_no_more_than_it_may_in_a_day(
-    run_packed, client, bearer, engine, season, settings, key, app, tmp_path
+    client, bearer, engine, season, settings, key, app, as_a_model, announcement
 ):
     app.state.settings = type(settings)(settings.url, settings.files, submissions_a_day=0)
-    told = announcement(as_a_model(run_packed, tmp_path / "model"), key)
+    told = announcement(as_a_model(), key)
     answer = client.post("/api/v1/submissions", json=told, headers=bearer)
     assert answer.status_code == 429
     assert "0 is the most" in answer.json()["error"]
@@ -153,15 +131,17 @@ def test_a_team_hands_in_no_more_than_it_may_in_a_day(
         ({"deep": json.loads("[" * 60 + "]" * 60)}, "deeper than"),
     ],
 )
-def test_results_that_are_none_are_refused(change, sentence, run_packed, client, bearer, engine, season, key, tmp_path):
-    told = announcement(as_a_model(run_packed, tmp_path / "model", **change), key)
+def test_results_that_are_none_are_refused(
+    change, sentence, client, bearer, engine, season, key, as_a_model, announcement
+):
+    told = announcement(as_a_model(**change), key)
     answer = client.post("/api/v1/submissions", json=told, headers=bearer)
     assert answer.status_code == 400
     assert sentence in answer.json()["error"]
     assert count(engine, Submission) == 0
 
 
-def test_only_what_was_announced_is_taken(run_packed, client, bearer, season, operator, key):
+def test_only_what_was_announced_is_taken(run_packed, client, bearer, season, operator, key, announcement):
     told = client.post("/api/v1/submissions", json=announcement(run_packed, key), headers=bearer).json()
     stray = b"of no submission"
     name = hashlib.sha256(stray).digest()
@@ -182,7 +162,9 @@ def test_only_what_was_announced_is_taken(run_packed, client, bearer, season, op
     assert client.post("/api/v1/blobs", content=b"short", headers=bearer).status_code == 400
 
 
-def test_a_file_goes_on_where_it_was_cut(run_packed, client, bearer, season, operator, key, engine):
+def test_a_file_goes_on_where_it_was_cut(
+    run_packed, client, bearer, season, operator, key, engine, announcement
+):
     client.post("/api/v1/submissions", json=announcement(run_packed, key), headers=bearer)
     part = max(run_packed.parts[:-2], key=lambda p: p.size)
     data, path = (run_packed.folder / part.path).read_bytes(), f"/api/v1/blobs/{part.digest}"
@@ -213,7 +195,7 @@ def test_two_do_not_write_one_file(settings, run_packed):
 
 
 def test_a_submission_is_not_complete_before_all_is_here(
-    run_packed, client, bearer, season, operator, key, engine
+    run_packed, client, bearer, season, operator, key, engine, announcement
 ):
     told = client.post("/api/v1/submissions", json=announcement(run_packed, key), headers=bearer).json()
     answer = client.post(f"/api/v1/submissions/{told['slug']}/complete", headers=bearer)
