@@ -42,9 +42,8 @@ def check(
     """
     check_list(parts, root, limits)
     by_path = {part.path: part for part in parts}
-    documents = read_documents(
-        *(_read(by_path[name], opening) for name in (MANIFEST, RESULTS)), limits
-    )  # fmt: skip
+    manifest, results = (_read(by_path[name], opening) for name in (MANIFEST, RESULTS))
+    documents = read_documents(manifest, results, limits)
     told = check_records(documents, parts, opening, limits)
     for done, (path, expected) in enumerate(told.items()):
         progress(done, len(told))
