@@ -1,4 +1,4 @@
-"""The styles and scripts of the pages, all from this machine: ours, the report's, htmx and Vega by their packages.
+"""The styles and scripts of the pages, all from this machine: ours, the report's, htmx and Vega from packages.
 
 A name holds the digest of what it names, so that a browser may keep it for ever.
 """
@@ -31,7 +31,8 @@ class Asset:
 
 def _style() -> bytes:
     report = files("wmeval.report").joinpath("page.css").read_bytes()
-    return report + files("wmeval_leaderboard.pages").joinpath("static/board.css").read_bytes()
+    board = files("wmeval_leaderboard.pages").joinpath("static/board.css").read_bytes()
+    return report + board + files("wmeval_leaderboard.human").joinpath("static/human.css").read_bytes()
 
 
 def _ours(name: str) -> Callable[[], bytes]:

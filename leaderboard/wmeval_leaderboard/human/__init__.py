@@ -1,0 +1,1 @@
+"""The human study: two clips of one scene, one of them real. Who can tell which?"""
