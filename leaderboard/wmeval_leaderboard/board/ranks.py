@@ -90,10 +90,19 @@ def _ranges(
         names = sorted(shared)
         values = [[cases[e.id][name] for name in names] for e, _ in able]
         lows = [c.lowest for _, c in able]
-        bounds = None if None in lows else (min(v for v in lows if v is not None), 1.0)
-        return rank_ranges(values, bounds=bounds), "paired"
+        return rank_ranges(values, bounds=_bounds(lows, values)), "paired"
     ends = [sorted((side * (c.lo or 0.0), side * (c.hi or 0.0))) for _, c in able]
     return by_intervals([(a, b) for a, b in ends]), "intervals"
+
+
+def _bounds(lows: Sequence[float | None], values: Sequence[Sequence[float]]) -> tuple[float, float] | None:
+    """Return what bounds the values of cases; None where that is not known, or not so of metrics."""
+    if None in lows:
+        return None
+    low = min(v for v in lows if v is not None)
+    # anchors of another version than the probe installed here may bound them otherwise
+    inside = all(low - 1e-9 <= v <= 1 + 1e-9 for row in values for v in row)
+    return (low, 1.0) if inside else None
 
 
 def _ranked(cell: Cell | None) -> bool:

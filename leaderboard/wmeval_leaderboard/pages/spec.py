@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from json import dumps
 from typing import Any
+from xml.etree import ElementTree
 
 from markupsafe import Markup
 
@@ -16,6 +17,8 @@ from wmeval_leaderboard.board.relations import Point
 from wmeval_leaderboard.pages.links import Links
 
 COLOURS = 6
+ELSEWHERE = "https://vega.github.io/vega-datasets/"
+MARKS = {"svg", "g", "path", "line", "rect", "text", "tspan", "a", "defs", "clipPath", "title", "circle"}
 LABELLED = 24  # points; of more only those of the front have their name beside them
 
 
@@ -83,6 +86,18 @@ def drawn(plot: dict[str, Any]) -> Markup:
 def _svg(plot: str) -> Markup:
     import vl_convert
 
-    made = str(vl_convert.vegalite_to_svg(plot, allowed_base_urls=[]))
-    # made by this server of escaped data; a doctype or declaration would not be HTML
-    return Markup(made[made.index("<svg") :])
+    root = ElementTree.fromstring(vl_convert.vegalite_to_svg(plot, allowed_base_urls=[]))
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        for name in list(element.attrib):
+            value = element.attrib.pop(name)
+            bare = name.rpartition("}")[2]
+            if bare == "href":
+                # it resolves our addresses against a host of its own, which no page may name
+                element.attrib[bare] = value.removeprefix(ELSEWHERE)
+            elif bare not in ("style", "target") and not bare.startswith("on"):
+                element.attrib[bare] = value
+    if found := {element.tag for element in root.iter()} - MARKS:
+        raise ValueError(f"the plot holds {', '.join(sorted(found))}, which no plot of ours has")
+    # written anew from its tree, so that whatever text it holds is escaped
+    return Markup(ElementTree.tostring(root, encoding="unicode"))

@@ -6,6 +6,7 @@ real submission shows: ties, classes, tiers, missing numbers, withdrawn entries,
 
 import dataclasses
 import hashlib
+import shutil
 
 import numpy as np
 import pytest
@@ -38,13 +39,25 @@ def sha(text):
 
 def card(name, family, classes, parameters=1_000_000):
     return {
-        "name": name, "family": family, "version": "0.1", "licence": "Apache-2.0", "source": f"made up {EVIL}",
-        "capabilities": ["generates"], "context": [1, 16], "horizon": None,
+        "name": name,
+        "family": family,
+        "version": "0.1",
+        "licence": "Apache-2.0",
+        "source": f"made up {EVIL}",
+        "capabilities": ["generates"],
+        "context": [1, 16],
+        "horizon": None,
         "view": {"fps": 10.0, "height": 64, "width": 64, "supersample": 2, "shadows": False},
-        "actions": {"kind": "continuous", "size": 12, "fidelity": "exact"}, "classes": list(classes),
-        "parameters": parameters, "deterministic": True, "max_batch": 8, "causal": True, "context_step": 1,
-        "reference": False, "notes": ["This model is made up; nobody measured it."],
-    }  # fmt: skip
+        "actions": {"kind": "continuous", "size": 12, "fidelity": "exact"},
+        "classes": list(classes),
+        "parameters": parameters,
+        "deterministic": True,
+        "max_batch": 8,
+        "causal": True,
+        "context_step": 1,
+        "reference": False,
+        "notes": ["This model is made up; nobody measured it."],
+    }
 
 
 def references(rng):
@@ -61,30 +74,84 @@ def score_row(rng, probe, instrument, tag, skill, *, matching=None, reason=""):
     half = 2 * float(values.std()) / np.sqrt(CASES)
     control = tag == "control"
     row = {
-        "probe": probe, "instrument": instrument, "tag": tag, "matching": matching,
-        "skill": None if control else mean, "lo": max(0.0, mean - half), "hi": min(1.0, mean + half),
-        "error": 1 - mean, "unit": "relative error", "n": CASES, "failed": 0, "found": 0.9, "given_found": 0.1,
-        "alarms": mean if control else None, "null": 1.0, "ceiling": 0.1, "detectable": 0.1, "false_alarms": 0.02,
-        "rows": references(rng), "anchors": "stored", "reason": reason, "energy": None,
-        "split": {"perception": 0.05, "codec": 0.1, "physics": max(0.0, 1 - mean - 0.15), "n": CASES, "reason": ""},
-    }  # fmt: skip
+        "probe": probe,
+        "instrument": instrument,
+        "tag": tag,
+        "matching": matching,
+        "skill": None if control else mean,
+        "lo": max(0.0, mean - half),
+        "hi": min(1.0, mean + half),
+        "error": 1 - mean,
+        "unit": "relative error",
+        "n": CASES,
+        "failed": 0,
+        "found": 0.9,
+        "given_found": 0.1,
+        "alarms": mean if control else None,
+        "null": 0.5 if instrument == "surprise" else 0.7,
+        "ceiling": 0.0 if instrument == "surprise" else 0.1,
+        "detectable": 0.1,
+        "false_alarms": 0.02,
+        "rows": references(rng),
+        "anchors": "stored",
+        "reason": reason,
+        "energy": None,
+        "split": {
+            "perception": 0.05,
+            "codec": 0.1,
+            "physics": max(0.0, 1 - mean - 0.15),
+            "n": CASES,
+            "reason": "",
+        },
+    }
     return row, {sha(f"{probe}{tag}{i}")[:16]: float(v) for i, v in enumerate(values)}
 
 
 def fidelity_row(rng, metric, unit, better, value, tag="iid"):
     curve = [float(value * (1 + (0.4 if better == "lower" else -0.2) * t / 20)) for t in range(20)]
-    return {"metric": metric, "entry": metric, "unit": unit, "better": better, "tag": tag, "value": float(value),
-            "lo": float(value * 0.96), "hi": float(value * 1.04), "n": 96, "reason": "", "curve": curve,
-            "curve_n": [96] * 20, "failed": 0}  # fmt: skip
+    return {
+        "metric": metric,
+        "entry": metric,
+        "unit": unit,
+        "better": better,
+        "tag": tag,
+        "value": float(value),
+        "lo": float(value * 0.96),
+        "hi": float(value * 1.04),
+        "n": 96,
+        "reason": "",
+        "curve": curve,
+        "curve_n": [96] * 20,
+        "failed": 0,
+    }
 
 
 def plan_row(task, protocol, skill, budget=None):
     return {
-        "task": task, "protocol": protocol, "tag": "iid", "dynamics": "model", "cost": "state", "budget": budget,
-        "n": 32, "failed": 0, "success": skill, "lo": max(0, skill - 0.1), "hi": min(1, skill + 0.1), "any": skill,
-        "skill": skill, "skill_lo": skill - 0.12, "skill_hi": skill + 0.12, "random": 0.1, "oracle": 0.95,
-        "regret": 1 - skill, "kendall": skill * 0.8, "unit": "m", "verdict": "", "reason": "", "read": "frames",
-    }  # fmt: skip
+        "task": task,
+        "protocol": protocol,
+        "tag": "iid",
+        "dynamics": "model",
+        "cost": "state",
+        "budget": budget,
+        "n": 32,
+        "failed": 0,
+        "success": skill,
+        "lo": max(0, skill - 0.1),
+        "hi": min(1, skill + 0.1),
+        "any": skill,
+        "skill": skill,
+        "skill_lo": skill - 0.12,
+        "skill_hi": skill + 0.12,
+        "random": 0.1,
+        "oracle": 0.95,
+        "regret": 1 - skill,
+        "kendall": skill * 0.8,
+        "unit": "m",
+        "verdict": "",
+        "reason": "",
+        "read": "frames",
+    }
 
 
 def motion_sample(rng, probe, case, off):
@@ -124,8 +191,14 @@ class MadeUp:
 
     def season(self, name="made-up-2026", suite="core@0.1", **more):
         with writing(self.engine) as s:
-            given = {"versions": {"wmeval": "0.1.0"}, "commitment": sha(name), "sealed": b"SEALED-SECRET", "secret": None,
-                     "opens": 1.7e9, "closes": None}  # fmt: skip
+            given = {
+                "versions": {"wmeval": "0.1.0"},
+                "commitment": sha(name),
+                "sealed": b"SEALED-SECRET",
+                "secret": None,
+                "opens": 1.7e9,
+                "closes": None,
+            }
             s.add(tables.Season(name=name, suite=suite, **{**given, **more}))
             record(s, "season opened", name, {"suite": suite, "commitment": sha(name)})
         return name
@@ -139,10 +212,29 @@ class MadeUp:
         return name
 
     def model(
-        self, season, team, name, level, *, classes=CLASSES[0], family=None, tier="re-scored", state="published",
-        probes=PROBES, tags=("iid", "ood-speed"), samples=0, plans=True, reference=False, seed=0, reason="",
-        surprise=True, kind="run", gap=None, at=1.71e9, parameters=1_000_000,
-    ):  # fmt: skip
+        self,
+        season,
+        team,
+        name,
+        level,
+        *,
+        classes=CLASSES[0],
+        family=None,
+        tier="re-scored",
+        state="published",
+        probes=PROBES,
+        tags=("iid", "ood-speed"),
+        samples=0,
+        plans=True,
+        reference=False,
+        seed=0,
+        reason="",
+        surprise=True,
+        kind="run",
+        gap=None,
+        at=1.71e9,
+        parameters=1_000_000,
+    ):
         """Store one made-up model with one made-up submission, whose skills lie about `level`."""
         from sqlalchemy import select
 
@@ -152,9 +244,13 @@ class MadeUp:
         ]
         slug = f"{sha((team, name, seed))[:10]}"
         facts = card(name, family or name, classes, parameters)
-        about = {"model": {"name": name, "version": "0.1", "weights": sha(name), "options": {}}, "card": facts,
-                 "suite": "core@0.1", "speed": {"frames_per_s": float(5 + 90 * rng.random()), "ms_per_frame": 12.0},
-                 "machine": "made up"}  # fmt: skip
+        about = {
+            "model": {"name": name, "version": "0.1", "weights": sha(name), "options": {}},
+            "card": facts,
+            "suite": "core@0.1",
+            "speed": {"frames_per_s": float(5 + 90 * rng.random()), "ms_per_frame": 12.0},
+            "machine": "made up",
+        }
         with writing(self.engine) as s:
             team_row = s.scalars(select(tables.Team).where(tables.Team.name == team)).one()
             season_row = s.scalars(select(tables.Season).where(tables.Season.name == season)).one()
@@ -164,26 +260,57 @@ class MadeUp:
             ).first()
             if model is None:
                 model = tables.Model(
-                    team_id=team_row.id, slug=f"m-{sha((team, name))[:8]}", name=name, family=family or name,
-                    identity=sha((team, name)), card=facts, reference=reference,
-                )  # fmt: skip
+                    team_id=team_row.id,
+                    slug=f"m-{sha((team, name))[:8]}",
+                    name=name,
+                    family=family or name,
+                    identity=sha((team, name)),
+                    card=facts,
+                    reference=reference,
+                )
                 s.add(model)
                 s.flush()
             submission = tables.Submission(
-                slug=slug, team_id=team_row.id, model_id=model.id, season_id=season_row.id, kind=kind,
-                suite="core@0.1", tier=tier, state=state, reason=reason, root=sha(slug), signature=sha(slug) * 2,
-                key_id=key.id, about=about, classes=list(classes), gap=gap, created=at, published=at + 60,
+                slug=slug,
+                team_id=team_row.id,
+                model_id=model.id,
+                season_id=season_row.id,
+                kind=kind,
+                suite="core@0.1",
+                tier=tier,
+                state=state,
+                reason=reason,
+                root=sha(slug),
+                signature=sha(slug) * 2,
+                key_id=key.id,
+                about=about,
+                classes=list(classes),
+                gap=gap,
+                created=at,
+                published=at + 60,
                 withdrawn=at + 90 if state == "withdrawn" else None,
-            )  # fmt: skip
+            )
             s.add(submission)
             s.flush()
 
             def put(section, name, instrument, tag, row, cases=None, *, of=source):
                 value = row.get("skill", row.get("value"))
-                s.add(tables.Score(
-                    submission_id=submission.id, source=of, section=section, name=name, instrument=instrument,
-                    tag=tag, value=value, lo=row["lo"], hi=row["hi"], n=row["n"], row=row, cases=cases or {},
-                ))  # fmt: skip
+                s.add(
+                    tables.Score(
+                        submission_id=submission.id,
+                        source=of,
+                        section=section,
+                        name=name,
+                        instrument=instrument,
+                        tag=tag,
+                        value=value,
+                        lo=row["lo"],
+                        hi=row["hi"],
+                        n=row["n"],
+                        row=row,
+                        cases=cases or {},
+                    )
+                )
 
             for i, probe in enumerate(probes):
                 shift = float(rng.normal(0, 0.12))
@@ -192,17 +319,24 @@ class MadeUp:
                     row, cases = score_row(rng, probe, "rollout", tag, 0.05 if tag == "control" else skill)
                     put("scores", probe, "rollout", tag, row, cases)
                     if tier != "self-reported" and tag == "iid":
-                        put("scores", probe, "rollout", tag, {**row, "skill": min(1.0, (row["skill"] or 0) + 0.02)},
-                            of="reported")  # fmt: skip
+                        put(
+                            "scores",
+                            probe,
+                            "rollout",
+                            tag,
+                            {**row, "skill": min(1.0, (row["skill"] or 0) + 0.02)},
+                            of="reported",
+                        )
                 if surprise:
                     row, cases = score_row(
                         rng, probe, "surprise", "iid", level, matching=("matched", "pairs")[i % 2]
                     )
                     put("scores", probe, "surprise", "iid", row, cases)
             for metric, unit, better, value in (
-                ("lpips", "", "lower", 0.4 - 0.3 * level), ("psnr", "dB", "higher", 18 + 12 * level),
+                ("lpips", "", "lower", 0.4 - 0.3 * level),
+                ("psnr", "dB", "higher", 18 + 12 * level),
                 ("body-psnr", "dB", "higher", 9 + 8 * level),
-            ):  # fmt: skip
+            ):
                 row = fidelity_row(rng, metric, unit, better, value * (1 + 0.03 * rng.normal()))
                 put("fidelity", metric, "rollout", "iid", row)
             if plans:
@@ -210,8 +344,17 @@ class MadeUp:
                     skill = float(np.clip(level + rng.normal(0, 0.15), 0, 1))
                     put("planning", task, "choose", "iid", plan_row(task, "choose", skill))
                     put("planning", task, "control", "iid", plan_row(task, "control", skill * 0.8, 64))
-            row = {"probe": "gravity@0.1", "instrument": "rollout", "tag": "iid", "name": "g m/s2",
-                   "value": 9.8 * level, "lo": 9 * level, "hi": 10.5 * level, "n": 20, "reason": ""}  # fmt: skip
+            row = {
+                "probe": "gravity@0.1",
+                "instrument": "rollout",
+                "tag": "iid",
+                "name": "g m/s2",
+                "value": 9.8 * level,
+                "lo": 9 * level,
+                "hi": 10.5 * level,
+                "n": 20,
+                "reason": "",
+            }
             put("implied", "gravity@0.1", "rollout", "iid", row)
             for i in range(samples):
                 case = sha(f"case {i}")
@@ -221,24 +364,75 @@ class MadeUp:
                     if s.get(tables.Blob, digest) is None:
                         s.add(tables.Blob(digest=digest, size=1, created=at))
                         s.flush()
-                s.add(tables.Sample(
-                    submission_id=submission.id, name="gravity@0.1", instrument="rollout", tag="iid", case_id=case,
-                    position=("best", "median", "worst", "drawn")[i % 4], error=made.error, media=digests,
-                    about={"status": "ok", "event": 1.0, "caption": f"A made-up ball falls. {EVIL}",
-                           "evidence": {"g": {"value": 7.1}}, "unit": "relative error of g",
-                           "reproduce": "wmeval run --model made-up --probe gravity --limit 1"},
-                ))  # fmt: skip
+                s.add(
+                    tables.Sample(
+                        submission_id=submission.id,
+                        name="gravity@0.1",
+                        instrument="rollout",
+                        tag="iid",
+                        case_id=case,
+                        position=("best", "median", "worst", "drawn")[i % 4],
+                        error=made.error,
+                        media=digests,
+                        about={
+                            "status": "ok",
+                            "event": 1.0,
+                            "caption": f"A made-up ball falls. {EVIL}",
+                            "evidence": {"g": {"value": 7.1}},
+                            "unit": "relative error of g",
+                            "reproduce": "wmeval run --model made-up --probe gravity --limit 1",
+                        },
+                    )
+                )
             record(s, state, slug, {"tier": tier, "model": name, "team": team})
         return slug
 
 
+def at(folder):
+    settings = Settings.in_folder(folder)
+    return MadeUp(open_database(settings.url), Blobs(settings.files), settings)
+
+
+@pytest.fixture(scope="session")
+def _empty(tmp_path_factory):
+    made = at(tmp_path_factory.mktemp("looking") / "empty")
+    upgrade(made.engine)
+    made.engine.dispose()
+    return made.settings.url.removeprefix("sqlite:///").rpartition("/")[0]
+
+
+@pytest.fixture(scope="session")
+def _full(_empty, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("looking") / "full"
+    shutil.copytree(_empty, folder)
+    made = at(folder)
+    fill(made)
+    made.engine.dispose()
+    return folder
+
+
 @pytest.fixture
-def made_up(tmp_path):
+def made_up(_empty, tmp_path):
     """An empty database to fill with made-up models."""
-    settings = Settings.in_folder(tmp_path / "server")
-    engine = open_database(settings.url)
-    upgrade(engine)
-    return MadeUp(engine, Blobs(settings.files), settings)
+    return at(shutil.copytree(_empty, tmp_path / "server"))
+
+
+@pytest.fixture
+def filled(_full, tmp_path):
+    """A board of made-up models, which a test may change."""
+    return at(shutil.copytree(_full, tmp_path / "full"))
+
+
+@pytest.fixture(scope="session")
+def board_to_read(_full):
+    """The same board, which no test changes."""
+    made = at(_full)
+    return made, Snapshots(made.engine).now()
+
+
+@pytest.fixture
+def snapshot(board_to_read):
+    return board_to_read[1]
 
 
 def fill(made_up):
@@ -257,8 +451,17 @@ def fill(made_up):
         samples=4,
         gap=0.01,
     )
-    put(season, "made-up lab", "Aurora-S (made up)", 0.74, family="aurora", samples=4, tier="challenged", gap=0.03,
-        parameters=400_000)  # fmt: skip
+    put(
+        season,
+        "made-up lab",
+        "Aurora-S (made up)",
+        0.74,
+        family="aurora",
+        samples=4,
+        tier="challenged",
+        gap=0.03,
+        parameters=400_000,
+    )
     put(
         season,
         "made-up lab",
@@ -272,22 +475,27 @@ def fill(made_up):
     put(season, "no such group", "Cirrus (made up)", 0.5, family="cirrus", tier="self-reported")
     put(season, "no such group", "Delta (made up)", 0.22, family="delta", tier="re-scored", probes=PROBES[:4])
     put(season, EVIL, f"Evil {EVIL}", 0.3, family=f"evil {EVIL}", tier="re-scored")
-    put(season, "no such group", "Fjord (made up)", 0.44, classes=CLASSES[1], family="fjord", plans=False,
-        parameters=1_300_000_000)  # fmt: skip
+    put(
+        season,
+        "no such group",
+        "Fjord (made up)",
+        0.44,
+        classes=CLASSES[1],
+        family="fjord",
+        plans=False,
+        parameters=1_300_000_000,
+    )
     put(season, "made-up lab", "Gneiss (made up)", 0.35, classes=CLASSES[1], family="gneiss", surprise=False)
     put(season, "made-up lab", "Halo (made up)", 0.6, classes=CLASSES[2], family="halo", tier="self-reported")
-    put(season, "no such group", "Basalt (made up)", 0.4, family="basalt", state="withdrawn", seed=1,
-        reason="the weights were trained on evaluation scenes", at=1.705e9)  # fmt: skip
+    put(
+        season,
+        "no such group",
+        "Basalt (made up)",
+        0.4,
+        family="basalt",
+        state="withdrawn",
+        seed=1,
+        reason="the weights were trained on evaluation scenes",
+        at=1.705e9,
+    )
     return season
-
-
-@pytest.fixture
-def filled(made_up):
-    """A board of made-up models."""
-    fill(made_up)
-    return made_up
-
-
-@pytest.fixture
-def snapshot(filled):
-    return Snapshots(filled.engine).now()

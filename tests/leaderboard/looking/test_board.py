@@ -1,0 +1,195 @@
+"""The board as data: who stands where, by what, and what is never said."""
+
+import csv
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wmeval.errors import UsageError
+from wmeval_leaderboard.board import export
+from wmeval_leaderboard.board.columns import mean
+from wmeval_leaderboard.board.entry import Cell
+from wmeval_leaderboard.board.query import Query
+from wmeval_leaderboard.board.ranks import by_intervals, ties
+from wmeval_leaderboard.board.table import board
+from wmeval_leaderboard.pages.front import loader
+
+
+@pytest.fixture
+def shown(board_to_read):
+    made, snapshot = board_to_read
+    return lambda query=Query(), **more: board(snapshot, query, loader(made.engine), **more)  # noqa: B008
+
+
+def lines(told):
+    return [line for section in told.sections for line in section.lines]
+
+
+def names(told):
+    return [line.ranked.entry.name.split(" ")[0] for line in lines(told)]
+
+
+def test_classes_never_share_a_ranking(shown):
+    told = shown()
+    assert len(told.sections) == 3
+    for section in told.sections:
+        assert {line.ranked.entry.classes for line in section.lines} == {section.classes}
+        ranks = [line.ranked.rank for line in section.lines if line.ranked.rank]
+        assert min(best for best, _ in ranks) == 1
+        assert max(worst for _, worst in ranks) == len(ranks)
+
+
+def test_what_was_made_far_better_is_ranked_above_on_paired_scenes(shown):
+    (first, *_) = [s for s in shown().sections if s.total == 7]
+    assert first.method == "paired"
+    told = {line.ranked.entry.name.split(" ")[0]: line.ranked.rank for line in first.lines}
+    assert told["Aurora-M"][1] < told["Basalt"][0] < told["Evil"][0]
+    assert told["Delta"] is None  # it lacks two probes that others have
+
+
+def test_a_number_is_that_of_the_most_trusted_source(shown):
+    told = shown(Query(view="physics"))
+    entry = next(line.ranked.entry for line in lines(told) if line.ranked.entry.tier == "verified")
+    assert {c.tier for k, c in entry.cells.items() if k[0] == "scores" and k[3] == "iid"} == {"verified"}
+
+
+def test_withdrawn_entries_stay_but_stand_nowhere(shown, snapshot):
+    basalt = next(line.ranked.entry for line in lines(shown()) if line.ranked.entry.name.startswith("Basalt"))
+    assert basalt.state == "published"
+    assert [e.state for e in snapshot.of_model(basalt.model)] == ["published", "withdrawn"]
+    assert snapshot.submissions("made-up-2026")["no such group"] == 5
+
+
+def test_a_filter_hides_rows_and_changes_no_rank(shown):
+    everyone = {line.ranked.entry.slug: line.ranked.rank for line in lines(shown())}
+    told = lines(shown(Query(tier="challenged")))
+    assert sorted(line.ranked.entry.name[:8] for line in told) == ["Aurora-M", "Aurora-S"]
+    assert all(everyone[line.ranked.entry.slug] == line.ranked.rank for line in told)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (Query(q="BASALT"), {"Basalt"}),
+        (Query(context="one frame"), {"Halo"}),
+        (Query(size="large"), {"Fjord"}),
+        (Query(training="never", context="clip"), {"Fjord", "Gneiss"}),
+        (Query(actions="text"), set()),
+    ],
+)
+def test_filters_find_what_they_say(shown, query, found):
+    assert set(names(shown(query))) == found
+
+
+def test_pages_hold_every_model_once_and_in_order(shown):
+    whole = names(shown(per_page=None))
+    parts = [names(shown(Query(page=p), per_page=3)) for p in (1, 2, 3, 4)]
+    assert [n for part in parts for n in part] == whole
+    assert [len(p) for p in parts] == [3, 3, 3, 1]
+
+
+def test_a_column_orders_by_what_is_better(shown):
+    told = shown(Query(sort="lpips"))
+    for section in told.sections:
+        values = [line.ranked.cell.value for line in section.lines]
+        assert values == sorted(values)
+    assert told.sorted_by.key == "lpips"
+
+
+def test_references_stand_beside_every_skill_and_in_no_class(shown):
+    told = shown()
+    (oracle,) = [r for r in told.references if r.name == "oracle"]
+    at = [c.key for c in told.columns].index("physics")
+    assert oracle.cells[at].value == pytest.approx(0.98)
+    assert not any(line.ranked.entry.name == "oracle" for line in lines(told))
+
+
+def test_surprise_in_the_profile_is_of_matched_clips_alone(shown):
+    (column,) = [c for c in shown().columns if c.key == "surprise"]
+    assert {part[2] for part in column.parts} == {"surprise, matched"}
+
+
+def test_what_is_not_there_is_told_with_what_there_is(shown):
+    for query, said in ((Query(sort="nonsense"), "physics"), (Query(tag="ood"), "ood-speed"),
+                        (Query(season="made-up-2025"), "made-up-2026")):  # fmt: skip
+        with pytest.raises(UsageError, match=said):
+            shown(query)
+
+
+@pytest.mark.parametrize("given_", [{"view": "nope"}, {"page": "0"}, {"page": "1e3"}, {"x": "1"}, {"q": "a" * 101},
+                                    {"tier": "best"}, {"page": "²"}])  # fmt: skip
+def test_a_query_that_is_none_is_refused(given_):
+    with pytest.raises(UsageError, match="expected"):
+        Query.parse(given_)
+
+
+@given(
+    st.builds(
+        Query,
+        view=st.sampled_from(["profile", "physics", "planning"]),
+        q=st.text(max_size=20).map(str.strip),
+        tier=st.sampled_from(["", "re-scored", "verified"]),
+        page=st.integers(1, 99),
+    )
+)
+def test_an_address_says_the_query_again(query):
+    from urllib.parse import parse_qsl
+
+    address = query.address(page=query.page)
+    assert Query.parse(dict(parse_qsl(address.removeprefix("?"), strict_parsing=bool(address)))) == query
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)).map(lambda t: tuple(sorted(t))), min_size=1))
+def test_ranks_by_intervals_count_who_is_wholly_above_and_below(bounds):
+    for (lo, hi), (best, worst) in zip(bounds, by_intervals(bounds), strict=True):
+        assert best == 1 + sum(other > hi for other, _ in bounds)
+        assert worst == len(bounds) - sum(other < lo for _, other in bounds)
+
+
+def test_ties_are_chains_of_ranges_that_overlap():
+    assert ties([(1, 1), (2, 2), (3, 4), (3, 5), (4, 5), (6, 6)]) == [0, 1, 2, 2, 2, 3]
+    assert ties([]) == []
+
+
+def test_the_interval_of_a_mean_covers_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(2000):
+        values = rng.normal(0.5, 0.1, 6)
+        told = mean([Cell(v, v - 0.196, v + 0.196, 16) for v in values], 6)
+        held += told.lo <= 0.5 <= told.hi
+    assert 0.935 <= held / 2000 <= 0.965
+
+
+def test_a_mean_says_of_how_many_it_is_and_needs_all_to_be_whole():
+    told = mean([Cell(0.5, 0.4, 0.6, 8), Cell(None, n=8)], 3)
+    assert (told.of, told.out_of, told.whole) == (1, 3, False)
+    assert mean([], 3) is None
+    assert mean([Cell(0.5, 0.4, 0.6, 8), Cell(0.5, n=4)], 2).lo is None
+
+
+def test_csv_json_and_parquet_say_the_same(shown):
+    told = shown(Query(view="physics"), per_page=None)
+    plain = export.rows(told)
+    assert json.loads(export.as_json(told))["rows"] == plain
+    assert pq.read_table(io.BytesIO(export.as_parquet(told))).to_pylist() == plain
+    read = list(csv.DictReader(io.StringIO(export.as_csv(told).decode())))
+    assert [r["value"] for r in read] == [str(r["value"]) if r["value"] is not None else "" for r in plain]
+    assert len(plain) == 10 * 6 - 2 + 6 * 6
+
+
+def test_no_cell_of_a_csv_is_a_formula(shown):
+    told = shown(per_page=None)
+    section = told.sections[0]
+    line = section.lines[0]
+    bad = dataclasses.replace(line.ranked.entry, name='=HYPERLINK("http://x")')
+    line = dataclasses.replace(line, ranked=dataclasses.replace(line.ranked, entry=bad))
+    told = dataclasses.replace(told, sections=(dataclasses.replace(section, lines=(line,)),))
+    (row, *_) = csv.DictReader(io.StringIO(export.as_csv(told).decode()))
+    assert row["name"].startswith("'=")
