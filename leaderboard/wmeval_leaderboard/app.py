@@ -36,7 +36,9 @@ def create_app(settings: Settings) -> FastAPI:
     for room in ROOMS:
         try:
             home = importlib.import_module(f"wmeval_leaderboard.{room}")
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as fault:
+            if not f"wmeval_leaderboard.{room}".startswith(str(fault.name)):
+                raise
             continue
         app.include_router(home.router)
     tell_faults(app)

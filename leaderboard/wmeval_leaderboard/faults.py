@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import logging
 from http import HTTPStatus
 
@@ -14,12 +13,10 @@ from starlette.exceptions import HTTPException
 
 from wmeval.errors import EnvironmentFault, UsageError
 from wmeval_leaderboard.guard import HEADERS
+from wmeval_leaderboard.pages.links import Links
+from wmeval_leaderboard.pages.render import render
 
 _log = logging.getLogger("wmeval.leaderboard")
-_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title></head>
-<body><main><h1>{title}</h1><p>{sentence}</p><p><a href="/">The board</a></p></main></body></html>
-"""
 
 
 def tell_faults(app: FastAPI) -> None:
@@ -38,7 +35,8 @@ def answer(request: Request, status: int, sentence: str, headers: dict[str, str]
     if not page:
         return JSONResponse({"error": sentence}, status, headers)
     title = HTTPStatus(status).phrase
-    return HTMLResponse(_PAGE.format(title=title, sentence=html.escape(sentence)), status, headers)
+    text = render("fault.html.j2", Links(), here="", title=title, sentence=sentence)
+    return HTMLResponse(text, status, headers)
 
 
 def _raised(request: Request, fault: Exception) -> Response:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from wmeval.errors import UsageError
 from wmeval_leaderboard import ledger
 from wmeval_leaderboard.blobs import Blobs
-from wmeval_leaderboard.tables import TIERS, Sample, Submission, Tier
+from wmeval_leaderboard.tables import TIERS, Blob, Sample, Submission, Tier
 
 
 def publish(session: Session, submission: Submission, tier: Tier, more: Mapping[str, Any]) -> None:
@@ -45,7 +45,13 @@ def keep_media(blobs: Blobs, sample: Mapping[str, Any], folder: Path) -> dict[st
     return {**told, "media": media}
 
 
-def keep_samples(session: Session, submission_id: int, told: Sequence[Mapping[str, Any]]) -> None:
-    """Store the samples of a submission in the place of those that were there."""
+def keep_samples(
+    session: Session, blobs: Blobs, submission_id: int, told: Sequence[Mapping[str, Any]]
+) -> None:
+    """Store the samples of a submission in the place of those that were there, and note their files."""
+    media = {digest for sample in told for digest in sample["media"].values()}
+    known = set(session.scalars(select(Blob.digest).where(Blob.digest.in_(media))))
+    now = time.time()
+    session.add_all(Blob(digest=d, size=blobs.size(d), created=now) for d in sorted(media - known))
     session.execute(delete(Sample).where(Sample.submission_id == submission_id))
     session.add_all(Sample(submission_id=submission_id, **sample) for sample in told)

@@ -49,7 +49,7 @@ def rescore(place: Workplace) -> None:
         mine = session.get_one(Submission, submission.id)
         scores.keep(session, mine.id, "reported", [Line(**line) for line in told["reported"]])
         scores.keep(session, mine.id, "rescored", measured)
-        keep_samples(session, mine.id, kept)
+        keep_samples(session, place.blobs, mine.id, kept)
         settle(session, mine)
         tier: Tier = "re-scored" if told["units"] else "self-reported"
         publish(session, mine, tier, {"differences": told["differences"][:TOLD_DIFFERENCES]})

@@ -14,7 +14,7 @@ from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.commands.options import kept
 from wmeval_leaderboard.database import open_database, reading, upgrade, writing
 from wmeval_leaderboard.settings import Settings
-from wmeval_leaderboard.tables import Blob, Job, Sample, Season, Submission, Token
+from wmeval_leaderboard.tables import Blob, Job, Season, Submission, Token
 
 
 @click.group(name="admin")
@@ -144,8 +144,7 @@ def check(settings: Settings) -> None:
     blobs = Blobs(settings.files)
     with reading(_open(settings)) as session:
         entries, last = ledger.verify(session), ledger.head(session)
-        digests = set(session.scalars(select(Blob.digest)))
-        digests |= {d for media in session.scalars(select(Sample.media)) for d in media.values()}
+        digests = list(session.scalars(select(Blob.digest)))
     for digest in digests:
         blobs.check(digest)
     click.echo(
