@@ -17,7 +17,7 @@ from typing import Any
 from wmeval import registry
 from wmeval.camera import View
 from wmeval.errors import EnvironmentFault, UsageError
-from wmeval.model import Card
+from wmeval.model import Capability, Card
 from wmeval.pack import archive, layout
 from wmeval.pack.answering import answer as let_answer
 from wmeval.pack.layout import Pack
@@ -152,10 +152,12 @@ def _by_hand(options: Mapping[str, str]) -> Card:
     if not (name := options.get("name", "").strip()):
         raise UsageError("a model that is not here is challenged by its name; give it with --set name=NAME")
     card = layout.card(View())
-    judges = frozenset({"scores"}) if options.get("clips") == "yes" else frozenset()
+    can: set[Capability] = {"generates"}
+    if options.get("clips") == "yes":
+        can.add("scores")
     return replace(
-        card, name=f"recorded: {name}", version="answers to a challenge", classes=classes(options),
-        capabilities=frozenset({"generates"}) | judges,
+        card, name=f"recorded: {name}", version="answers to a challenge", capabilities=frozenset(can),
+        classes=classes(options),
     )  # fmt: skip
 
 

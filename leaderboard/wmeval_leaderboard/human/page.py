@@ -63,6 +63,7 @@ def rows(told: Iterable[Told], by: str) -> list[Row]:
 
 def strip(share: Share | Published) -> Markup:
     """Return a share with its intervals on an axis from 0 to 1, one half marked: there nobody can tell."""
+    value: float | None
     if isinstance(share, Published):
         value, thin, thick = share.fooled, None, None
     else:
