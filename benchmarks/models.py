@@ -1,12 +1,11 @@
 """What our own models are worth: one table, by one command.
 
-    python benchmarks/models.py run  --out RUNS [--only jepa]   every model and null on models_suite.py
+    python benchmarks/models.py run  --out RUNS [--only jepa]   every model and null on survey@0.1
     python benchmarks/models.py page --out RUNS                 the tables, into docs/results.md
 
-Runs continue where they stopped. The nulls are only rolled out, on the concepts of PAIRED: what they are
-compared by is how frames look on the bodies (body-psnr), paired on the same iid clips. Skills have null
-and ceiling from the suite's anchors, or for imagination from the own encoder and readout. All intervals are
-of 95 %.
+Runs continue where they stopped, and each is `wmeval run --model NAME --suite survey`. Nulls are compared by
+how frames look on the bodies (body-psnr), paired on the same iid clips. Skills have null and ceiling from
+the suite's anchors, or for imagination from the own encoder and readout. All intervals are of 95 %.
 """
 
 from __future__ import annotations
@@ -25,28 +24,21 @@ from wmeval.run import Run
 from wmeval.stats import bounded_mean, paired_difference
 from wmeval.suite import Instrument
 
-ASKED: dict[str, tuple[Instrument, ...]] = {
-    "genie": ("rollout", "surprise"),
-    "diamond": ("rollout", "surprise"),
-    "dreamer": ("rollout", "surprise"),
-    "jepa": ("imagination", "surprise"),
-}
-MODELS = tuple(ASKED)
+OWN: dict[str, Instrument] = {
+    "genie": "rollout", "diamond": "rollout", "dreamer": "rollout", "jepa": "imagination",
+}  # fmt: skip
+MODELS = tuple(OWN)
 NULLS = ("freeze", "vanish", "blur")
-PAIRED = ("permanence", "continuity", "gravity", "inertia", "collision", "bounce", "friction")
-SUITE = Path(__file__).with_name("models_suite.py")
 VISIBLE = 0.005  # a skill that reads 0.00 is none
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
 
 
 def run(out: Path, only: Sequence[str]) -> None:
-    """Ask every model by the instruments of ASKED, and every null by rollouts, and say so."""
+    """Ask every model and null, and say which."""
     for model in only or (*NULLS, *MODELS):
-        plain = model in NULLS
-        asked = ("rollout",) if plain else ASKED[model]
-        print(f"{model}: asked by {' and '.join(asked)}", flush=True)
-        wmeval.run(model, str(SUITE), PAIRED if plain else None, asked, out=out / model)
+        print(model, flush=True)
+        wmeval.run(model, "survey", out=out / model)
 
 
 def page(out: Path) -> str:
@@ -90,7 +82,7 @@ def _iid(said: Answers) -> dict[str, float]:
 
 
 def _own(run: Run) -> str:
-    return ASKED[run.results["model"]["name"]][0]
+    return OWN[run.results["model"]["name"]]
 
 
 def _rows(run: Run, instrument: str, tag: str = "iid") -> dict[str, dict[str, Any]]:
