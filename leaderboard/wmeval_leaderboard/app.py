@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-
 from fastapi import FastAPI
 
+from wmeval_leaderboard.api import board, challenges, submissions
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.database import open_database, upgrade
 from wmeval_leaderboard.faults import tell_faults
 from wmeval_leaderboard.guard import Guard
+from wmeval_leaderboard.human import routes as human
+from wmeval_leaderboard.pages import routes as pages
 from wmeval_leaderboard.settings import Settings
-
-ROOMS = ("api.submissions", "api.challenges", "api.board", "pages.routes", "human.routes")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -33,14 +32,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.engine = open_database(settings.url)
     upgrade(app.state.engine)
     app.state.blobs = Blobs(settings.files)
-    for room in ROOMS:
-        try:
-            home = importlib.import_module(f"wmeval_leaderboard.{room}")
-        except ModuleNotFoundError as fault:
-            if not f"wmeval_leaderboard.{room}".startswith(str(fault.name)):
-                raise
-            continue
-        app.include_router(home.router)
+    for room in (submissions, challenges, board, pages, human):
+        app.include_router(room.router)
     tell_faults(app)
     app.add_middleware(Guard, settings=settings)
     return app

@@ -103,9 +103,11 @@ class Blobs:
         Raises:
             EnvironmentFault: it is missing or damaged.
         """
+        sha = hashlib.sha256()
         with self.open(digest) as file:
-            made = hashlib.file_digest(file, "sha256").hexdigest()
-        if made != digest:
+            while chunk := file.read(CHUNK):
+                sha.update(chunk)
+        if (made := sha.hexdigest()) != digest:
             raise EnvironmentFault(
                 f"the file {digest[:12]} in {self.root} is damaged: its digest is {made[:12]}; restore it "
                 "from a copy, or delete it and have it sent again"

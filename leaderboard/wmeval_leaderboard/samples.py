@@ -52,7 +52,7 @@ def write(run: Run, folder: Path) -> list[Kept]:
     first: dict[tuple[str, str], str] = {}
     for probe, instrument, tag in groups:
         first.setdefault((probe, instrument), tag)
-    kept = []
+    kept: list[Kept] = []
     for (probe, instrument, tag), of in groups.items():
         for position, shown in _chosen(run, of, whole=first[probe, instrument] == tag):
             kept.append(_kept(position, shown, folder, len(kept)))
