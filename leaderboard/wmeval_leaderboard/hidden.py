@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wmeval import registry
-from wmeval.errors import EnvironmentFault
+from wmeval.errors import EnvironmentFault, UsageError
 from wmeval.model import Card
 from wmeval.pack import archive, layout
 from wmeval.pack.export import export, export_arrays
@@ -31,6 +31,7 @@ from wmeval.seeds import asked_by
 from wmeval.suite import Suite
 from wmeval_leaderboard import limited, scores
 from wmeval_leaderboard.limited import Bounds
+from wmeval_leaderboard.offline import cut_off
 from wmeval_leaderboard.rescoring import check_anchors
 from wmeval_leaderboard.scores import Line
 
@@ -119,16 +120,21 @@ def _model(folder: Path, task: Mapping[str, Any], secret: bytes) -> dict[str, An
                 f"the model has {what} {here!r} here, and {asked[what]!r} was submitted; verify with the "
                 "adapter and the weights that the submission was made with"
             )
+    alone = cut_off()  # from here on nobody can be asked for an answer
     done = engine.run(
         suite=task["suite"], limit=task["cases"], device=task["device"], executor="inline",
         out=folder / RUN, **model,
     )  # fmt: skip
-    return _lines(done, secret)
+    return {**_lines(done, secret), "offline": alone}
 
 
 def _request(task: Mapping[str, Any]) -> Request:
     suite: Suite = registry.load_suite(task["suite"])
     ways = [i for i in suite.instruments if i in BY_PACK]
+    if not ways:
+        raise UsageError(
+            f"{suite.key} asks nothing that can be put into a pack; the operator may verify models"
+        )
     if "scores" not in task["card"]["capabilities"]:
         ways = [i for i in ways if i != "surprise"]
     return Request(

@@ -20,6 +20,7 @@ from wmeval_leaderboard import hidden, ledger, seasons
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.limited import Bounds, Died
+from wmeval_leaderboard.receiving import arrived
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Challenge, Season
 
@@ -86,11 +87,13 @@ def prepare(engine: Engine, blobs: Blobs, settings: Settings, slug: str) -> None
         path = folder / hidden.ZIP
         kept = file_digest(path)
         with path.open("rb") as file:
-            blobs.keep(kept, file, path.stat().st_size)
+            size = path.stat().st_size
+            blobs.keep(kept, file, size)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     with writing(engine) as session:
         mine = session.get_one(Challenge, made.id)
         if mine.pack is None:  # another server may have been first
+            arrived(session, {kept: size})
             mine.pack, mine.salt = kept, bytes.fromhex(told["salt"])
             mine.deadline = time.time() + settings.answer_within_s

@@ -55,7 +55,9 @@ def verify(place: Workplace) -> None:
         mine = session.get_one(Submission, submission.id)
         scores.keep(session, mine.id, "verified", [Line(**line) for line in told["lines"]])
         settle(session, mine)
-        publish(session, mine, "verified", {"gap": mine.gap, "failed": told["failed"]})
+        publish(
+            session, mine, "verified", {"gap": mine.gap, "failed": told["failed"], "offline": told["offline"]}
+        )
 
 
 def _installed(name: str) -> str:

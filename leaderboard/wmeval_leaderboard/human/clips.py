@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from wmeval.seeds import digest
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.database import reading, writing
+from wmeval_leaderboard.receiving import arrived
 from wmeval_leaderboard.samples import DRAWN
 from wmeval_leaderboard.tables import Model, Pair, Sample, Submission
 
@@ -74,7 +75,7 @@ def make(engine: Engine, blobs: Blobs) -> int:
                 Pair.submission_id == sample.submission_id, Pair.case_id == sample.case_id
             )
             if not session.scalars(known).first():
-                session.add_all(pairs)
+                _keep(session, blobs, pairs)
                 made += len(pairs)
     made += _checks(engine, blobs, todo)
     return made
@@ -173,8 +174,13 @@ def _checks(engine: Engine, blobs: Blobs, samples: list[Sample]) -> int:
             break
     if made:
         with writing(engine) as session:
-            session.add_all(made)
+            _keep(session, blobs, made)
     return len(made)
+
+
+def _keep(session: Session, blobs: Blobs, pairs: Sequence[Pair]) -> None:
+    session.add_all(pairs)
+    arrived(session, {digest: blobs.size(digest) for p in pairs for digest in (p.real, p.generated)})
 
 
 def _noise(case_id: str, like: Frames) -> Frames:
