@@ -27,9 +27,9 @@ from wmeval_leaderboard.samples import DRAWN
 from wmeval_leaderboard.tables import Model, Pair, Sample, Submission
 
 Frames = NDArray[np.uint8]
-LENGTHS_S = (0.8, 1.6, 3.2)  # of a clip
-AGES_S = (0.0, 0.8, 1.6, 3.2)  # of the rollout before the clip begins
-PIECES = 2  # of one sample
+LENGTHS_S = (0.4, 0.8, 1.6, 3.2)  # of a clip
+AGES_S = (0.0, 0.4, 0.8, 1.6, 3.2)  # of the rollout before the clip begins
+PIECES = 3  # of one sample
 CHECKS = 12  # of each kind
 HOLD_MS = 900  # for which the last frame stands
 LARGEST_SIDE = 4096  # px of a stored sheet
@@ -43,23 +43,20 @@ class Piece:
     age_s: float
     length_s: float
 
-    def frames(self, fps: float, cut: int) -> slice:
-        """Return which frames of a video it is, whose first `cut` were shown to the model."""
-        first = cut + round(self.age_s * fps)
+    def frames(self, fps: float) -> slice:
+        """Return which frames after the cut it is."""
+        first = round(self.age_s * fps)
         return slice(first, first + round(self.length_s * fps))
 
 
-def pieces(case_id: str, fps: float, cut: int, count: int) -> list[Piece]:
-    """Return the pieces that are taken of a case whose videos have `count` frames; the same for every model.
+def pieces(case_id: str, fps: float, count: int) -> list[Piece]:
+    """Return the pieces that are taken of a case with `count` frames after the cut; the same for every model.
 
-    >>> [p.length_s for p in pieces("a", 10, 5, 14)]
-    [0.8]
+    >>> [p.length_s for p in pieces("a", 10, 5)]
+    [0.4]
     """
-    fits = [
-        Piece(age, length)
-        for age, length in product(AGES_S, LENGTHS_S)
-        if Piece(age, length).frames(fps, cut).stop <= count
-    ]
+    whole = [Piece(age, length) for age, length in product(AGES_S, LENGTHS_S)]
+    fits = [piece for piece in whole if piece.frames(fps).stop <= count]
     return sorted(fits, key=lambda p: digest([case_id, p.age_s, p.length_s]))[:PIECES]
 
 
@@ -148,10 +145,11 @@ def _cut(sample: Sample, blobs: Blobs) -> Iterator[tuple[Piece, Frames, Frames, 
         read_sheet(blobs.read(media[n]), told[n]["count"], told[n]["columns"], told["height"], told["width"])
         for n in ("truth", "prediction")
     )
-    fps = float(told["fps"])
-    for piece in pieces(sample.case_id, fps, int(told["cut"]), min(len(real), len(generated))):
-        part = piece.frames(fps, int(told["cut"]))
-        yield piece, real[part], generated[part], fps
+    fps, real = float(told["fps"]), real[int(told["cut"]) :]  # what was predicted begins after the cut
+    for piece in pieces(sample.case_id, fps, len(real)):
+        part = piece.frames(fps)
+        if part.stop <= len(generated):  # one that broke off has fewer frames
+            yield piece, real[part], generated[part], fps
 
 
 def _checks(engine: Engine, blobs: Blobs, samples: list[Sample]) -> int:
