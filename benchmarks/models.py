@@ -1,7 +1,8 @@
 """What our own models are worth: one table, by one command.
 
-    python benchmarks/models.py run  --out RUNS [--only jepa]   every model and null on survey@0.1
-    python benchmarks/models.py page --out RUNS                 the tables, into docs/results.md
+    python benchmarks/models.py run    --out RUNS [--only jepa]   every model and null on survey@0.1
+    python benchmarks/models.py beyond --out RUNS [--only jepa]   models at speeds beyond the training split
+    python benchmarks/models.py page   --out RUNS                 the tables, into docs/results.md
 
 Runs continue where they stopped, and each is `wmeval run --model NAME --suite survey`. Nulls are compared by
 how frames look on the bodies (body-psnr), paired on the same iid clips. Skills have null and ceiling from
@@ -29,6 +30,7 @@ OWN: dict[str, Instrument] = {
 }  # fmt: skip
 MODELS = tuple(OWN)
 NULLS = ("freeze", "vanish", "blur")
+BEYOND = Path(__file__).with_name("beyond_suite.py")
 VISIBLE = 0.005  # a skill that reads 0.00 is none
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
@@ -41,11 +43,19 @@ def run(out: Path, only: Sequence[str]) -> None:
         wmeval.run(model, "survey", out=out / model)
 
 
+def beyond(out: Path, only: Sequence[str]) -> None:
+    """Ask every model by its own instrument at ood speeds."""
+    for model in only or MODELS:
+        print(model, flush=True)
+        wmeval.run(model, str(BEYOND), instruments=(OWN[model],), out=out / f"{model}-beyond")
+
+
 def page(out: Path) -> str:
     """Return the tables in Markdown of what is in the folder."""
     runs = {name: Run(out / name) for name in (*NULLS, *MODELS) if (out / name / "results.json").exists()}
     models = [m for m in MODELS if m in runs]
     said = {name: answers(r) for name, r in runs.items()}
+    far = {m: answers(Run(f)) for m in models if (f := out / f"{m}-beyond") and (f / "results.json").exists()}
     parts = [
         "Body-PSNR [dB] on the iid clips of the rollout probes, paired with each null (higher is better):",
         _table(["", *NULLS], [_against(m, said) for m in models if _draws(runs[m])]),
@@ -53,7 +63,7 @@ def page(out: Path) -> str:
         "only has latents; **bold** where the interval excludes 0, – where it does not apply (`results.json` "
         "has the reason):",
         _table(["concept", *models], _skills(models, runs)),
-        _table(["", *models], _summary(models, runs, said)),
+        _table(["", *models], _summary(models, runs, said, far)),
         "Surprise: share of comparisons that the possible clip wins (chance .50). Matched twins; in brackets "
         "what is not exactly matched (reversals, and pairs that trivial cues may tell apart):",
         _table(["concept", *models], _surprises(models, runs)),
@@ -110,23 +120,26 @@ def _skill(score: dict[str, Any]) -> str:
     return f"**{text}**" if (score["lo"] or 0) >= VISIBLE else text
 
 
-def _summary(models: Sequence[str], runs: dict[str, Run], said: dict[str, Answers]) -> list[list[str]]:
+def _summary(
+    models: Sequence[str], runs: dict[str, Run], said: dict[str, Answers], far: dict[str, Answers]
+) -> list[list[str]]:
     applies, positive = ["concepts that apply"], ["skill above 0"]
     for m in models:
         rows = _rows(runs[m], _own(runs[m]))
         applies.append(str(len(rows)))
         positive.append(str(sum((s["lo"] or 0) >= VISIBLE for s in rows.values())))
-    gap = ["skill iid − ood-speed", *(_gap(runs[m], said[m], "ood-speed") for m in models)]
+    gap = [_gap(runs[m], said[m], far[m]) if m in far else "not measured" for m in models]
+    gap = ["skill iid − ood-speed", *gap]
     return [applies, positive, gap]
 
 
-def _gap(run: Run, said: Answers, tag: str) -> str:
+def _gap(run: Run, near: Answers, far: Answers) -> str:
     """Return how much skill is lost beyond the training split, in the mean over concepts that have both."""
     per: dict[str, dict[str, list[float]]] = defaultdict(dict)
-    for (probe, instrument, of), values in said.values.items():
+    for (probe, instrument, of), values in (*near.values.items(), *far.values.items()):
         if instrument == _own(run):
             per[probe][of] = list(values.values())
-    both = [v for v in per.values() if "iid" in v and tag in v]
+    both = [v for v in per.values() if {"iid", "ood-speed"} <= v.keys()]
     if not both:
         return "–"
     rng = np.random.Generator(np.random.PCG64(0))
@@ -135,7 +148,7 @@ def _gap(run: Run, said: Answers, tag: str) -> str:
         def one(values: list[float]) -> float:
             return float(np.mean(rng.choice(values, len(values)) if draw else values))
 
-        return float(np.mean([one(v["iid"]) - one(v[tag]) for v in both]))
+        return float(np.mean([one(v["iid"]) - one(v["ood-speed"]) for v in both]))
 
     drawn = [mean(True) for _ in range(2000)]
     lo, hi = np.percentile(drawn, [2.5, 97.5])
@@ -183,13 +196,14 @@ def _f(value: float | None, how: str = ".2f") -> str:
 def main() -> None:
     """Run what was asked for."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    asked.add_argument("what", choices=("run", "page"))
+    asked.add_argument("what", choices=("run", "beyond", "page"))
     asked.add_argument("--out", type=Path, required=True)
     asked.add_argument("--only", nargs="*", default=())
     given = asked.parse_args()
     if given.what == "run":
-        run(given.out, given.only)
-        return
+        return run(given.out, given.only)
+    if given.what == "beyond":
+        return beyond(given.out, given.only)
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)

@@ -68,8 +68,8 @@ def _pages(snapshot: Snapshot, engine: Engine, blobs: Blobs) -> dict[str, str]:
         shots = detail.shots(session)
         count = detail.ledger(session, most=0)[1]
     for number in range(1, max(1, -(-count // papers.PER_PAGE)) + 1):
-        query = "" if number == 1 else f"?page={number}"
-        made[TOP.to("ledger", query=query)] = papers.ledger(engine, TOP, number)
+        asked = "" if number == 1 else f"?page={number}"
+        made[TOP.to("ledger", query=asked)] = papers.ledger(engine, TOP, number)
     made[TOP.to("ledger", query="?page=1")] = made[TOP.to("ledger")]
     for slug in {e.model for e in snapshot.entries}:
         made[TOP.to("models", slug)] = model.page(snapshot, engine, blobs, INNER, slug)

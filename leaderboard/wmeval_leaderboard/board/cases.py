@@ -32,7 +32,7 @@ def cases(session: Session, entries: Sequence[Entry], column: Column) -> Cases:
     ).where(score.submission_id.in_([e.id for e in able]), score.name.in_({part[1] for part in column.parts}))
     out: dict[int, dict[str, float]] = {e.id: {} for e in able}
     for *key, values in session.execute(stated):
-        entry = wanted.get(tuple(key))  # type: ignore[call-overload]
+        entry = wanted.get(tuple(key))
         if entry is None:
             continue
         sign = -1.0 if key[2] == "fidelity" and not column.higher else 1.0

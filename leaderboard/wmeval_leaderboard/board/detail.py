@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from wmeval_leaderboard import tables
@@ -119,7 +119,7 @@ def _open() -> Any:
     )
 
 
-def _stated() -> Select[Any]:
+def _stated() -> Any:
     s, m = tables.Sample, tables.Model
     return (
         select(
@@ -190,7 +190,8 @@ def submission(session: Session, slug: str) -> Told:
         .where(job.submission_id == row[0])
         .order_by(job.id)
     )
-    return Told(*row[1:], number, int(size), ledger(session, subject=slug)[0], [r._asdict() for r in jobs])
+    given: list[Any] = list(row)[1:]
+    return Told(*given, number, int(size), ledger(session, subject=slug)[0], [r._asdict() for r in jobs])
 
 
 def ledger(

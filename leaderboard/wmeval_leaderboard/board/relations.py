@@ -61,11 +61,7 @@ def relations(snapshot: Snapshot, season: str, tag: str) -> Relations | None:
 
     None where no model has planning skill on this tag.
     """
-    key = ("relations", season, tag)
-    if key not in snapshot.memo:
-        snapshot.memo[key] = _relations(snapshot, season, tag)
-    told: Relations | None = snapshot.memo[key]
-    return told
+    return snapshot.once(("relations", season, tag), lambda: _relations(snapshot, season, tag))
 
 
 def _relations(snapshot: Snapshot, season: str, tag: str) -> Relations | None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -22,6 +22,7 @@ from wmeval_leaderboard.ledger import head
 
 SHOWN = ("published", "withdrawn")
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class Snapshot:
     entries: tuple[Entry, ...]
     references: Mapping[Key, Mapping[str, Row]] = field(default_factory=dict)  # stored rows of references
     memo: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)  # what was worked out from it
+
+    def once(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
+        """Return what `make` makes of this snapshot, made once for a key."""
+        if key not in self.memo:
+            self.memo[key] = make()
+        made: T = self.memo[key]
+        return made
 
     def season(self, name: str = "") -> Season:
         """Return a season by its name; without one the newest that has an entry.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from wmeval.errors import UsageError
 from wmeval_leaderboard.board.columns import Column, columns, mean, tags, views
@@ -13,7 +14,7 @@ from wmeval_leaderboard.board.query import Query
 from wmeval_leaderboard.board.ranks import Cases, Order, Ranked, order
 from wmeval_leaderboard.board.snapshot import Row, Snapshot
 
-PER_PAGE = 50  # rows; a page stays below 200 kB
+PER_PAGE = 40  # rows; a page stays below 200 kB
 REFERENCES = ("oracle", "linear", "freeze", "vanish", "blur", "noise")
 Load = Callable[[Sequence[Entry], Column], Cases]
 
@@ -71,23 +72,24 @@ def board(snapshot: Snapshot, query: Query, load: Load, *, per_page: int | None 
     season = snapshot.season(query.season)
     everyone = snapshot.standing(season.name)
     models = [e for e in everyone if not e.reference]
-    all_tags = tags(everyone)
+    all_tags = snapshot.once(("tags", season.name), lambda: tags(everyone))
     if everyone and query.tag not in all_tags:
         raise UsageError(f"tag was given as {query.tag!r}; expected {' or '.join(all_tags)}")
-    made = columns(query.view, query.tag, everyone)
+    made = snapshot.once(
+        ("columns", season.name, query.view, query.tag), lambda: columns(query.view, query.tag, everyone)
+    )
+    shown = snapshot.once(("views", season.name, query.tag), lambda: views(everyone, query.tag))
     by = _sorted_by(made, query.sort)
     admitted = [e for e in models if query.admits(e)]
     classed: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for entry in models:
         classed[entry.classes].append(entry)
     # ranks are among all of a class, whatever a reader filters out
-    largest_first = sorted(classed, key=lambda c: (-len(classed[c]), c))
-    orders = {}
-    for c in largest_first:
-        key = ("order", season.name, query.view, query.tag, by.key if by else "", *c)
-        if key not in snapshot.memo:
-            snapshot.memo[key] = _order(classed[c], by, load)
-        orders[c] = snapshot.memo[key]
+    key = ("order", season.name, query.view, query.tag, by.key if by else "")
+    orders = {
+        c: snapshot.once((*key, *c), partial(_order, classed[c], by, load))
+        for c in sorted(classed, key=lambda c: (-len(classed[c]), c))
+    }
     chosen = {e.id for e in admitted}
     pages = 1 if per_page is None else max(1, -(-len(admitted) // per_page))
     first = 0 if per_page is None else (min(query.page, pages) - 1) * per_page
@@ -95,13 +97,13 @@ def board(snapshot: Snapshot, query: Query, load: Load, *, per_page: int | None 
     sections, at = [], 0
     for classes, told in orders.items():
         rows = [r for r in told.rows if r.entry.id in chosen]
-        shown = rows[max(0, first - at) : max(0, last - at)]
+        here = rows[max(0, first - at) : max(0, last - at)]
         at += len(rows)
-        if shown:
-            lines = tuple(Line(r, tuple(c.read(r.entry) for c in made)) for r in shown)
+        if here:
+            lines = tuple(Line(r, tuple(c.read(r.entry) for c in made)) for r in here)
             sections.append(Section(classes, lines, len(rows), told.method))
     return Board(
-        season, query, views(everyone, query.tag), tuple(all_tags), tuple(orders), tuple(made), by,
+        season, query, shown, tuple(all_tags), tuple(orders), tuple(made), by,
         tuple(sections), tuple(_references(snapshot, everyone, made)), len(admitted), pages,
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, slug: s
         card=sections.card(results),
         notes=shown.card.get("notes") or (),
         groups=[(g, _strips(g, links, shown.season)) for g in told],
-        splits=_splits(results["scores"]),
+        splits=_splits([row for row in results["scores"] if row["tag"] == "iid"]),
         fidelity=sections.fidelity(results["fidelity"]),
         plans=[r for r in results["planning"] if r["dynamics"] == "model" and r["cost"] == "state"],
         implied=sections.implied(results["implied"]),

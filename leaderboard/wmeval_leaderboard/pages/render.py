@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -98,12 +97,12 @@ def count(number: int | None) -> str:
 
 def strip(cell: Cell) -> Markup:
     """Return the interval of a skill on an axis from 0 to 1, as wide as a number."""
-    marks = Markup("")
+    marks = ""
     if cell.lo is not None and cell.hi is not None:
-        marks = Markup('<path d="M{:.0f} 4H{:.0f}"/>').format(_x(cell.lo), _x(cell.hi))
+        marks = f'<path d="M{_x(cell.lo)} 4H{_x(cell.hi)}"/>'
     if cell.value is not None:
-        marks += Markup('<circle cx="{:.0f}" cy="4" r="3"/>').format(_x(cell.value))
-    return Markup('<svg class="s" viewBox="0 0 60 8" aria-hidden="true">{}</svg>').format(marks)
+        marks += f'<circle cx="{_x(cell.value)}" cy="4" r="3"/>'
+    return Markup(f'<svg class="s" aria-hidden="true">{marks}</svg>')  # numbers alone, so nothing to escape
 
 
 def finger(cells: list[tuple[str, Cell | None]]) -> Markup:
@@ -118,5 +117,5 @@ def finger(cells: list[tuple[str, Cell | None]]) -> Markup:
     ).format(w=4 * len(cells), t=", ".join(said), d="".join(path))
 
 
-def _x(value: float) -> float:
-    return 3 + 54 * min(1.0, max(0.0, value if math.isfinite(value) else 0.0))
+def _x(value: float) -> int:
+    return round(3 + 54 * min(1.0, max(0.0, value)))

@@ -499,3 +499,36 @@ def fill(made_up):
         at=1.705e9,
     )
     return season
+
+
+def many(made_up, count, probes=20):
+    """Fill a board with as many made-up models of as many probes, each number of one case file's size."""
+    season = made_up.season()
+    made_up.team("made-up lab")
+    rng = np.random.default_rng(0)
+    names = [f"probe{i:02d}@0.1" for i in range(probes)]
+    with writing(made_up.engine) as s:
+        for i in range(count):
+            classes = CLASSES[i % 3]
+            facts = card(f"Made-up model {i}", f"family {i // 4}", classes)
+            model = tables.Model(team_id=1, slug=f"m-{i}", name=f"Made-up model {i}", family=f"family {i // 4}",
+                                 identity=sha(i), card=facts)  # fmt: skip
+            s.add(model)
+            s.flush()
+            submission = tables.Submission(
+                slug=f"s-{i}", team_id=1, model_id=model.id, season_id=1, kind="run", suite="core@0.1",
+                tier="re-scored", state="published", root=sha(i), signature=sha(i) * 2, key_id=1,
+                about={"speed": {"frames_per_s": 50.0}}, classes=list(classes), created=1.71e9, published=1.71e9,
+            )  # fmt: skip
+            s.add(submission)
+            s.flush()
+            level = rng.random()
+            for probe in names:
+                row, cases = score_row(rng, probe, "rollout", "iid", level + 0.1 * rng.normal())
+                s.add(tables.Score(
+                    submission_id=submission.id, source="rescored", section="scores", name=probe,
+                    instrument="rollout", tag="iid", value=row["skill"], lo=row["lo"], hi=row["hi"], n=row["n"],
+                    row=row, cases=cases,
+                ))  # fmt: skip
+        record(s, "published", "many", {"count": count})
+    return season
