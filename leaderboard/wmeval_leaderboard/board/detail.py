@@ -190,8 +190,13 @@ def submission(session: Session, slug: str) -> Told:
         .where(job.submission_id == row[0])
         .order_by(job.id)
     )
-    given: list[Any] = list(row)[1:]
-    return Told(*given, number, int(size), ledger(session, subject=slug)[0], [r._asdict() for r in jobs])
+    given = dict(zip(_TOLD, list(row)[1:], strict=True))
+    log = ledger(session, subject=slug)[0]
+    return Told(**given, parts=number, size=int(size), log=log, jobs=[r._asdict() for r in jobs])
+
+
+_TOLD = ("slug", "state", "reason", "kind", "suite", "tier", "model", "model_name", "team", "season", "root",
+         "signature", "key", "created", "published", "withdrawn", "about")  # fmt: skip
 
 
 def ledger(

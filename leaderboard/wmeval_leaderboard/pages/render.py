@@ -84,8 +84,8 @@ def moment(seconds: float | None) -> str:
 def count(number: int | None) -> str:
     """Return a large number as people say it.
 
-    >>> count(283_975), count(1_300_000_000), count(17), count(None)
-    ('284 k', '1.3 B', '17', '–')
+    >>> count(283_975).split(), count(1_300_000_000).split(), count(17), count(None)
+    (['284', 'k'], ['1.3', 'B'], '17', '–')
     """
     if number is None:
         return words.NONE
