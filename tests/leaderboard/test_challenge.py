@@ -1,12 +1,14 @@
 """A challenge from end to end: taken, answered by a model, measured by the worker; and what is refused."""
 
 import io
+import shutil
 import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
@@ -14,6 +16,8 @@ from sqlalchemy import select
 import wmeval
 from wmeval import registry
 from wmeval.errors import UsageError
+from wmeval.pack import layout
+from wmeval.pack.picture import read_png, write_pngs
 from wmeval.run.hidden import hidden
 from wmeval.run.plan import draw
 from wmeval.run.request import Request
@@ -77,8 +81,9 @@ class Done:
             return seasons.secret_of(session.scalars(select(Season)).one())
 
     def one(self, table):
+        """Return the first row of a table."""
         with reading(self.engine) as session:
-            return session.scalars(select(table)).one()
+            return session.scalars(select(table).limit(1)).one()
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +243,37 @@ def test_no_other_name_is_taken(name, season, asked, client, bearer, key, engine
         team = session.scalars(select(Team)).one()
         with pytest.raises(UsageError, match="an answer is named"):
             promise(session, team, made["challenge"], answers, Settings("", ""))
+
+
+def test_a_model_that_is_not_here_is_asked_by_pictures(done, tmp_path):
+    """Freezing by hand scores as freezing: what people save is decoded, brought to the View and measured."""
+    asked = Request("recorded", options={"name": "somebody", "context": "clip"})
+    told = theirs.answer(done.server, done.key, asked, tmp_path / "closed")
+    assert isinstance(told, theirs.Waiting)
+    assert (told.questions, told.clips) == (4, 0)
+    assert "wmeval submit . --challenge" in (told.folder / "README.md").read_text()
+    pack = layout.read(told.folder)
+    for name, question in pack.questions.items():
+        last = read_png(pack.folder / "questions" / name / "last.png")
+        write_pngs(pack.answers / name, np.repeat(last[None], question.horizon, 0))
+    (pack.answers / f"{name}.refused.txt").write_text("No.")
+    shutil.rmtree(pack.answers / name)
+    stated = Request("recorded", options={"overlap": "none"})
+    sent = theirs.answer(done.server, done.key, stated, tmp_path / "closed")
+    assert sent.state == "queued"
+    assert work(done.engine, Blobs(done.settings.files), done.settings, once=True) == 1
+    with reading(done.engine) as session:
+        mine = session.scalars(select(Submission).where(Submission.slug == sent.slug)).one()
+        rows = list(session.scalars(select(Score).where(Score.submission_id == mine.id)))
+        (entry,) = [
+            e for e in session.scalars(select(Ledger)) if (e.kind, e.subject) == ("measured", sent.slug)
+        ]
+    assert (mine.state, mine.tier, mine.classes) == ("published", "challenged", ["clip", "not stated"])
+    assert entry.body["answers"] == {"ok": 3, "refused": 1}
+    with hidden(done.secret):
+        froze = wmeval.run("freeze", done.one(Season).versions["given"], executor="inline",
+                           instruments=["rollout"], out=tmp_path / "froze")  # fmt: skip
+    still = {row["probe"]: row["error"] for row in froze.results["scores"]}
+    scored = [row for row in rows if row.section == "scores"]
+    assert sum(row.row["failed"] for row in scored) == 1
+    assert any(row.row["error"] == pytest.approx(still[row.name], abs=0.02) for row in scored)

@@ -51,6 +51,7 @@ def unpacked(path: Path, folder: Path) -> layout.Pack:
     except zipfile.BadZipFile as fault:
         raise UsageError(f"{path} is no zip file or damaged ({fault}); get the pack again") from fault
     layout.read(part)
+    (part / layout.ANSWERS).mkdir(exist_ok=True)
     part.rename(folder)
     return layout.read(folder)
 
