@@ -32,6 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.engine = open_database(settings.url)
     upgrade(app.state.engine)
     app.state.blobs = Blobs(settings.files)
+    app.state.blobs.sweep()
     for room in (submissions, challenges, board, pages, human):
         app.include_router(room.router)
     tell_faults(app)

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 import fsspec
@@ -38,7 +39,7 @@ class Blobs:
         Raises:
             EnvironmentFault: it is not here.
         """
-        with _told(self.root, digest):
+        with _told(digest):
             return int(self.files.size(self._path(digest)))
 
     def keep(self, digest: str, file: BinaryIO, size: int) -> None:
@@ -54,7 +55,7 @@ class Blobs:
             return
         part, path = f"{self.root}/incoming/{uuid.uuid4().hex}", self._path(digest)
         try:
-            with _told(self.root, digest):
+            with _told(digest):
                 self.files.makedirs(f"{self.root}/incoming", exist_ok=True)
                 with self.files.open(part, "wb") as kept:
                     made, length = _copied(file, kept, size)
@@ -85,7 +86,7 @@ class Blobs:
         Raises:
             EnvironmentFault: it is not here.
         """
-        with _told(self.root, digest):
+        with _told(digest):
             return cast(BinaryIO, self.files.open(self._path(digest), "rb"))
 
     def read(self, digest: str) -> bytes:
@@ -109,9 +110,16 @@ class Blobs:
                 sha.update(chunk)
         if (made := sha.hexdigest()) != digest:
             raise EnvironmentFault(
-                f"the file {digest[:12]} in {self.root} is damaged: its digest is {made[:12]}; restore it "
+                f"the file {digest[:12]} is damaged: its digest is {made[:12]}; restore it "
                 "from a copy, or delete it and have it sent again"
             )
+
+    def sweep(self, older_s: float = 86_400.0) -> None:
+        """Delete what processes that died left half-written."""
+        folder, now = f"{self.root}/incoming", datetime.now(UTC)
+        for path in self.files.ls(folder, detail=False) if self.files.exists(folder) else ():
+            if (now - self.files.modified(path)).total_seconds() > older_s:
+                self.files.rm(path)
 
     @property
     def _local(self) -> bool:
@@ -136,11 +144,11 @@ def _copied(file: BinaryIO, kept: BinaryIO, size: int) -> tuple[str, int]:
 
 
 @contextmanager
-def _told(root: str, digest: str) -> Iterator[None]:
+def _told(digest: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as fault:
-        raise EnvironmentFault(f"the file {digest[:12]} is not in {root}") from fault
+        raise EnvironmentFault(f"the file {digest[:12]} is not here; restore it from a copy") from fault
     except OSError as fault:
         if fault.errno not in _FULL:
             raise

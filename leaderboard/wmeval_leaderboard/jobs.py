@@ -71,11 +71,12 @@ def claim(
     """
     with writing(engine) as session:
         now = time.time()
-        free = or_(Job.state == "waiting", and_(Job.state == "leased", Job.lease_until < now))
+        over = or_(Job.lease_until.is_(None), Job.lease_until < now)
+        free = and_(Job.state.in_(("waiting", "leased")), over)
         for job in session.scalars(select(Job).where(Job.kind.in_(kinds), free).order_by(Job.id)):
             if job.attempt >= most:
                 why = job.reason or "the process that worked on it died"
-                _give_up(session, job, f"given up after {job.attempt} attempts: {why}")
+                _give_up(session, job, f"given up after {job.attempt} attempts: {why}", "quarantined")
                 continue
             job.state, job.worker, job.lease_until = "leased", worker, now + lease_s
             job.attempt += 1
@@ -119,7 +120,7 @@ def finish(session: Session, lease: Lease) -> None:
 
 
 def give_up(session: Session, lease: Lease, reason: str, state: State = "quarantined") -> None:
-    """End a job that no further attempt would mend, and set its submission aside with the reason.
+    """End a job that no further attempt would mend; its submission is in `state` then, for this reason.
 
     Raises:
         LeaseLost: see `held`.
@@ -127,14 +128,17 @@ def give_up(session: Session, lease: Lease, reason: str, state: State = "quarant
     _give_up(session, held(session, lease), reason, state)
 
 
-def put_back(session: Session, lease: Lease, reason: str, *, counted: bool = True) -> None:
-    """Leave a job to another attempt; one that is not `counted` is as if it had not begun.
+def put_back(
+    session: Session, lease: Lease, reason: str, *, counted: bool = True, wait_s: float | None = None
+) -> None:
+    """Leave a job to another attempt, not before `wait_s`; one not `counted` is as if it had not begun.
 
     Raises:
         LeaseLost: see `held`.
     """
     job = held(session, lease)
-    job.state, job.worker, job.lease_until, job.reason = "waiting", None, None, reason
+    job.state, job.worker, job.reason = "waiting", None, reason
+    job.lease_until = None if wait_s is None else time.time() + wait_s
     job.attempt -= not counted
 
 
@@ -147,7 +151,7 @@ def again(session: Session, job_id: int) -> Job:
     job = session.get(Job, job_id)
     if job is None or job.state != "failed":
         raise UsageError(f"no job {job_id} was given up; `wmeval leaderboard admin jobs` lists them")
-    job.state, job.attempt, job.reason, job.finished = "waiting", 0, "", None
+    job.state, job.attempt, job.reason, job.finished, job.lease_until = "waiting", 0, "", None, None
     submission = session.get_one(Submission, job.submission_id)
     if job.kind != "verify":
         submission.state, submission.reason = "queued", ""
@@ -155,11 +159,15 @@ def again(session: Session, job_id: int) -> Job:
     return job
 
 
-def _give_up(session: Session, job: Job, reason: str, state: str = "quarantined") -> None:
+def _give_up(session: Session, job: Job, reason: str, state: State) -> None:
     job.state, job.finished, job.lease_until, job.reason = "failed", time.time(), None, reason
     submission = session.get_one(Submission, job.submission_id)
+    told: str = state
     if job.kind == "verify":  # that its weights could not be run here says nothing against its answers
-        state = "not verified"
+        told = "not verified"
+    elif state == "queued":  # nor does it that this machine could not measure it
+        told = "not measured"
+        submission.state = "queued" if submission.state == "scoring" else submission.state
     else:
         submission.state, submission.reason = state, reason
-    ledger.record(session, state, submission.slug, {"job": job.kind, "reason": reason})
+    ledger.record(session, told, submission.slug, {"job": job.kind, "reason": reason})

@@ -6,6 +6,7 @@ It ends with the worker that started it, so that whoever takes the job next work
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import signal
@@ -25,6 +26,8 @@ TOLD = 4000  # characters of what a process says at its end
 # what a process needs to find its programs and caches; whatever else is in the environment may be a secret
 PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "WMEVAL_CACHE", "OMP_NUM_THREADS", "PYTHONPATH",
           "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # fmt: skip
+
+_log = logging.getLogger("wmeval.leaderboard")
 
 
 class Died(Exception):
@@ -70,7 +73,10 @@ def run(module: str, arguments: Sequence[str], bounds: Bounds, beat: Callable[[]
         raise EnvironmentFault(told.splitlines()[-1])
     if code != 0:
         why = f"ended by signal {-code}" if code < 0 else f"failed with code {code}"
-        raise Died(f"the measuring process {why}: {told[-1000:] or 'it said nothing'}")
+        _log.error("%s %s:\n%s", module, why, told)
+        raise Died(
+            f"the measuring process {why}: {told.splitlines()[-1][:300] if told else 'it said nothing'}"
+        )
 
 
 def serve(main: Callable[[], None]) -> None:

@@ -35,7 +35,7 @@ class Settings:
     device: str = "auto"  # that they are run on
     scratch: str = ""  # a folder for what is being measured; empty: the machine's own
     attempts: int = 3
-    requests_a_minute: int = 3000  # an address
+    requests_a_minute: int = 6000  # an address
 
     def changed(self, given: Mapping[str, str]) -> Settings:
         """Return the settings with some of them as they were given, in words.

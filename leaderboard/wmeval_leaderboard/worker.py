@@ -24,6 +24,7 @@ from wmeval_leaderboard.limited import Died
 from wmeval_leaderboard.settings import Settings
 
 IDLE_S = 1.0  # between two looks at an empty table
+WAIT = 5  # leases, before what this machine lacked is tried again
 # kind of job -> where its function lies
 DOES: Mapping[str, tuple[str, str]] = {
     "rescore": ("wmeval_leaderboard.rescore", "rescore"),
@@ -83,6 +84,8 @@ def see_through(
     """Do one leased job and return whether it was ended, by results or by being set aside."""
     if settings.scratch:
         Path(settings.scratch).mkdir(parents=True, exist_ok=True)
+        for left in Path(settings.scratch).glob(f"job-{lease.job_id}-*"):  # by attempts that were killed
+            shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"job-{lease.job_id}-", dir=settings.scratch or None))
     beaten = time.monotonic()
 
@@ -94,6 +97,9 @@ def see_through(
             jobs.extend(engine, lease, settings.lease_s)
             beaten = time.monotonic()
 
+    def said(fault: Exception) -> str:
+        return str(fault).replace(str(folder), "the workplace")  # reasons are shown to all
+
     home, function = DOES[lease.kind]
     try:
         cast(Doing, getattr(import_module(home), function))(
@@ -102,8 +108,12 @@ def see_through(
         return True
     except UsageError as refused:
         return _told(engine, lease, str(refused), jobs.give_up)
-    except (EnvironmentFault, Died) as fault:
-        return not _told(engine, lease, str(fault), jobs.put_back)
+    except EnvironmentFault as fault:  # not the submission's fault: it waits for this machine to be mended
+        if lease.attempt >= settings.attempts:
+            return _told(engine, lease, said(fault), partial(jobs.give_up, state="queued"))
+        return not _told(engine, lease, said(fault), partial(jobs.put_back, wait_s=WAIT * settings.lease_s))
+    except Died as fault:
+        return not _told(engine, lease, said(fault), jobs.put_back)
     except _Stopped:
         return not _told(engine, lease, "the worker was stopped", partial(jobs.put_back, counted=False))
     except LeaseLost as lost:

@@ -81,7 +81,7 @@ def test_only_digests_are_names(store, name):
 
 
 def test_a_missing_or_damaged_file_is_found(store):
-    with pytest.raises(EnvironmentFault, match="is not in"):
+    with pytest.raises(EnvironmentFault, match="is not here"):
         store.read(DIGEST)
     store.put(DATA)
     store.check(DIGEST)
@@ -89,3 +89,14 @@ def test_a_missing_or_damaged_file_is_found(store):
         file.write(b"damaged")
     with pytest.raises(EnvironmentFault, match="damaged"):
         store.check(DIGEST)
+
+
+def test_what_a_process_that_died_left_is_swept(store):
+    store.put(DATA)
+    store.files.makedirs(f"{store.root}/incoming", exist_ok=True)
+    with store.files.open(f"{store.root}/incoming/half", "wb") as file:
+        file.write(DATA[:10])
+    store.sweep()
+    assert len(names(store)) == 2
+    store.sweep(older_s=-1.0)
+    assert len(names(store)) == 1

@@ -139,7 +139,31 @@ def test_a_job_whose_workers_die_is_given_up_and_can_be_put_up_again(engine, que
     assert state(engine, submission_id) == ("waiting", "queued", "")
 
 
-@pytest.mark.parametrize("fault", [Died("killed"), EnvironmentFault("no disk"), RuntimeError("bug")])
+def test_what_this_machine_lacks_is_waited_for_and_says_nothing_of_a_submission(
+    engine, blobs, settings, queued, doing
+):
+    (submission_id,) = queued(1)
+    tried = []
+
+    def fail(place):
+        tried.append(place.folder)
+        raise EnvironmentFault(f"the disk that holds {place.folder} is full")
+
+    doing(fail)
+    for attempt in range(1, settings.attempts + 1):
+        work(engine, blobs, settings, once=True)
+        assert len(tried) == attempt  # not again before it has waited
+        expire(engine)
+    told = "the disk that holds the workplace is full"
+    assert state(engine, submission_id) == ("failed", "queued", told)
+    with writing(engine) as session:
+        jobs.again(session, 1)
+    doing(finish)
+    assert work(engine, blobs, settings, once=True) == 1
+    assert did(engine) == [submission_id]
+
+
+@pytest.mark.parametrize("fault", [Died("killed"), RuntimeError("bug")])
 def test_what_may_go_better_is_tried_again_and_then_told(engine, blobs, settings, queued, doing, fault):
     (submission_id,) = queued(1)
     tried = []
