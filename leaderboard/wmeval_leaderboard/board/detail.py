@@ -211,6 +211,13 @@ def ledger(
     return [row._asdict() for row in rows], total
 
 
+def known_slugs(session: Session, names: Iterable[str]) -> set[str]:
+    """Return which of some names are those of published submissions."""
+    s = tables.Submission
+    shown = s.state.in_(("published", "withdrawn"))
+    return set(session.scalars(select(s.slug).where(s.slug.in_(list(names)), shown)))
+
+
 def same_case(found: Iterable[Shot], one: Shot) -> list[Shot]:
     """Return what other models made of the case that a sample is of, one a model."""
     out: dict[str, Shot] = {}

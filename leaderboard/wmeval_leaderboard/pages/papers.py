@@ -27,6 +27,7 @@ def ledger(engine: Engine, links: Links, page: int = 1) -> str:
     """Return a page of everything that happened, newest first, and whether its chain holds."""
     with reading(engine) as session:
         rows, total = detail.ledger(session, first=(page - 1) * PER_PAGE, most=PER_PAGE)
+        slugs = detail.known_slugs(session, {r["subject"] for r in rows})
         try:
             broken, count = "", verify(session)
         except EnvironmentFault as fault:
@@ -35,6 +36,7 @@ def ledger(engine: Engine, links: Links, page: int = 1) -> str:
     return render(
         "ledger.html.j2", links, here="ledger", rows=rows, page=page, pages=pages, total=total, broken=broken,
         count=count, body=_body,
+        slugs=slugs,
     )  # fmt: skip
 
 
