@@ -23,7 +23,7 @@ COMMANDS = {
     "login": ("wmeval_leaderboard.client.login", "Keep a server's token here, and make a key to sign with."),
 }
 EXTRA = {
-    "alembic", "altair", "cryptography", "django_htmx", "fastapi", "fsspec", "limits", "psycopg", "pyarrow",
+    "alembic", "cryptography", "django_htmx", "fastapi", "fsspec", "httpx2", "limits", "psycopg", "pyarrow",
     "sqlalchemy", "starlette", "uvicorn", "vl_convert",
 }  # fmt: skip
 
