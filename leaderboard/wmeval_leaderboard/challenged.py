@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import select
@@ -19,7 +20,7 @@ from wmeval_leaderboard.gap import settle
 from wmeval_leaderboard.limited import Bounds
 from wmeval_leaderboard.publishing import publish
 from wmeval_leaderboard.scores import Line
-from wmeval_leaderboard.tables import Challenge, Part, Season, Source, Submission
+from wmeval_leaderboard.tables import TIERS, Challenge, Part, Score, Season, Source, Submission
 from wmeval_leaderboard.worker import Workplace
 
 
@@ -75,6 +76,27 @@ def run_of(session: Session, mine: Submission) -> Submission | None:
         Submission.kind == "run", Submission.state.in_(("queued", "scoring", "published")),
     )  # fmt: skip
     return session.scalars(query.order_by(Submission.id.desc())).first()
+
+
+def adopt(session: Session, run: Submission) -> None:
+    """Let a run that was measured now stand for what its model was worth in a challenge before."""
+    query = (
+        select(Submission)
+        .join(Score, Score.submission_id == Submission.id)
+        .where(
+            Submission.model_id == run.model_id, Submission.season_id == run.season_id,
+            Submission.kind == "challenge", Submission.state == "published", Score.source == "challenged",
+        )
+        .order_by(Submission.id.desc())
+    )  # fmt: skip
+    before = session.scalars(query).first()
+    if before is None or run.kind != "run":
+        return
+    of = select(Score).where(Score.submission_id == before.id, Score.source == "challenged")
+    names = [f.name for f in fields(Line)]
+    lines = [Line(**{name: getattr(row, name) for name in names}) for row in session.scalars(of)]
+    scores.keep(session, run.id, "challenged", lines)
+    run.tier = max(run.tier, "challenged", key=TIERS.index)
 
 
 def _lay(place: Workplace, challenge: Challenge, parts: Sequence[Part]) -> None:

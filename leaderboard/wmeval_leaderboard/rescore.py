@@ -11,6 +11,7 @@ from sqlalchemy import select
 from wmeval.run.store import read_json
 from wmeval_leaderboard import jobs, limited, rescoring, scores, seasons
 from wmeval_leaderboard.blobs import CHUNK
+from wmeval_leaderboard.challenged import adopt
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.gap import settle
 from wmeval_leaderboard.limited import Bounds
@@ -50,6 +51,7 @@ def rescore(place: Workplace) -> None:
         scores.keep(session, mine.id, "reported", [Line(**line) for line in told["reported"]])
         scores.keep(session, mine.id, "rescored", measured)
         keep_samples(session, place.blobs, mine.id, kept)
+        adopt(session, mine)
         settle(session, mine)
         tier: Tier = "re-scored" if told["units"] else "self-reported"
         publish(session, mine, tier, {"differences": told["differences"][:TOLD_DIFFERENCES]})

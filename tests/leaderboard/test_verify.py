@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from wmeval_leaderboard import gap, jobs
+from wmeval_leaderboard import challenged, gap, jobs
 from wmeval_leaderboard.database import reading, writing
+from wmeval_leaderboard.scores import Line
 from wmeval_leaderboard.tables import Job, Ledger, Score, Submission
 from wmeval_leaderboard.worker import work
 
@@ -81,3 +82,54 @@ def test_a_gap_compares_what_was_asked_both_ways(store_run, finished_run, engine
         mine = session.get_one(Submission, row.id)
         gap.settle(session, mine)
         assert mine.gap == pytest.approx(((0.8 - 0.5) + (0.6 - 0.2)) / 2)
+
+
+def challenge(engine, run, model_id, value):
+    """Put up the answers to a challenge, measured, of a model."""
+    with writing(engine) as session:
+        like = session.get_one(Submission, run.id)
+        names = ("team_id", "season_id", "suite", "signature", "key_id", "about", "classes", "gap", "created")
+        row = Submission(
+            **{n: getattr(like, n) for n in names}, model_id=model_id, kind="challenge", slug="c1", root="c1",
+            tier="self-reported", state="scoring", reason="", published=None, withdrawn=None,
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+        line = Line("scores", "gravity@0.1", "rollout", "iid", value, None, None, 2, {}, {"hidden-1": value})
+        challenged.keep(session, row, "challenged", [line], {"answers": {"ok": 1}})
+        return row.id
+
+
+def told(engine, id_):
+    with reading(engine) as session:
+        row = session.get_one(Submission, id_)
+        sources = set(session.scalars(select(Score.source).where(Score.submission_id == id_)))
+        return row.tier, sources, row.gap
+
+
+def test_a_challenge_raises_the_run_of_its_model(published, engine):
+    made = challenge(engine, published, published.model_id, 0.25)
+    tier, sources, gap_ = told(engine, published.id)
+    with reading(engine) as session:
+        public = session.scalars(
+            select(Score.value).where(
+                Score.source == "rescored", Score.name == "gravity@0.1", Score.section == "scores"
+            )
+        ).one()
+    assert (tier, sources) == ("challenged", {"reported", "rescored", "challenged"})
+    assert gap_ == pytest.approx(public - 0.25)
+    assert told(engine, made)[:2] == ("self-reported", set())
+
+
+def test_a_run_that_comes_after_its_challenge_takes_over_what_that_was_worth(
+    store_run, finished_run, engine, blobs, settings
+):
+    run = store_run(finished_run, state="uploading")
+    made = challenge(engine, run, run.model_id, 0.25)
+    assert told(engine, made)[:2] == ("challenged", {"challenged"})
+    with writing(engine) as session:
+        session.get_one(Submission, run.id).state = "queued"
+    assert work(engine, blobs, settings, once=True) == 1
+    tier, sources, gap_ = told(engine, run.id)
+    assert (tier, sources) == ("challenged", {"reported", "rescored", "challenged"})
+    assert gap_ is not None
