@@ -17,8 +17,8 @@ def number(value: Any, digits: int = 3) -> str:
 
     A Mapping stands for its skill.
 
-    >>> number(0.12345), number(None), number(12345.6), number(0.5, 2), number(3)
-    ('0.123', '–', '12346', '0.50', '3')
+    >>> number(0.12345), number(None), number(12345.6), number(0.5, 2), number(3), number(-1e-5)
+    ('0.123', '–', '12346', '0.50', '3', '0.000')
     """
     value = value.get("skill") if isinstance(value, Mapping) else value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -26,7 +26,8 @@ def number(value: Any, digits: int = 3) -> str:
     if isinstance(value, int):
         return str(value)
     size = math.floor(math.log10(abs(value))) if abs(value) > 1e-9 else -1
-    return f"{value:.{max(0, digits - 1 - max(size, -1))}f}".replace("-", "−")
+    told = f"{value:.{max(0, digits - 1 - max(size, -1))}f}"
+    return told.replace("-", "−" if float(told) else "")
 
 
 def percent(value: Any) -> str:

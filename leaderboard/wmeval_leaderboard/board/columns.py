@@ -213,19 +213,19 @@ def _metric(key: Key, entries: Sequence[Entry]) -> Column:
 
 
 def _keys(entries: Iterable[Entry], section: str, instrument: str, tag: str) -> list[Key]:
-    """Return what entries were asked, in the order of the suite as far as it is known here."""
-    found = {
+    """Return what entries were asked, in the order of the suite, or else that of the first who has it."""
+    found = dict.fromkeys(
         k
         for e in entries
         for k in e.cells
         if k[0] == section and k[3] == tag and (not instrument or k[2].startswith(instrument))
-    }
+    )
     order: dict[str, int] = {}
     for suite in sorted({e.suite for e in entries}):
         told = known.suite(suite)
         names = (*told.probes, *told.metrics) if told else ()
         order |= {name: i for i, name in enumerate(names) if name not in order}
-    return sorted(found, key=lambda k: (order.get(k[1].partition("@")[0], len(order)), k))
+    return sorted(found, key=lambda k: order.get(k[1].partition("@")[0], len(order)))
 
 
 def _tasks(entries: Iterable[Entry], tag: str) -> list[tuple[str, str]]:

@@ -132,10 +132,17 @@ def _references(
     rows = []
     for name in dict.fromkeys((*REFERENCES, *submitted)):
         entry = submitted.get(name)
-        cells = tuple((c.read(entry) if entry else None) or _stored(snapshot, name, c) for c in made)
+        cells = tuple(_of_reference(snapshot, name, entry, c) for c in made)
         if any(c is not None for c in cells):
             rows.append(Reference(name, cells, entry.model if entry else ""))
     return rows
+
+
+def _of_reference(snapshot: Snapshot, name: str, entry: Entry | None, column: Column) -> Cell | None:
+    own = (
+        column.read(entry) if entry is not None and column.key != "speed" else None
+    )  # a null computes nothing
+    return own if own is not None and own.whole else _stored(snapshot, name, column) or own
 
 
 def _stored(snapshot: Snapshot, name: str, column: Column) -> Cell | None:

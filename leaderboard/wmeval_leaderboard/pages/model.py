@@ -32,8 +32,6 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, slug: s
         results = detail.results(session, shown)
         shots = detail.shots(session, submission=shown.slug)
     told = groups.grouped(results["scores"])
-    for row in results["scores"]:
-        row.setdefault("failed", 0)
     return render(
         "model.html.j2",
         links,
@@ -41,7 +39,7 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, slug: s
         entry=shown,
         entries=entries,
         season=snapshot.season(shown.season),
-        lead=words.lead(results) if results["scores"] else "",
+        lead=_lead(results),
         card=sections.card(results),
         notes=shown.card.get("notes") or (),
         groups=[(g, _strips(g, links, shown.season)) for g in told],
@@ -55,6 +53,12 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, slug: s
     )
 
 
+def _lead(results: Mapping[str, Any]) -> str:
+    """Return what the model shows beyond chance, of what it was trained on and asked to continue."""
+    scores = [r for r in results["scores"] if (r["instrument"], r["tag"]) == ("rollout", "iid")]
+    return words.lead({**results, "scores": scores}) if scores else ""
+
+
 def _strips(group: groups.Group, links: Links, season: str) -> list[dict[str, Any]]:
     if group.kind == "control":
         return []
@@ -64,6 +68,7 @@ def _strips(group: groups.Group, links: Links, season: str) -> list[dict[str, An
             "under": f"{row['instrument']}{'' if row['tag'] == 'iid' else ', ' + row['tag']}",
             "href": links.to("probes", str(row["probe"])),
             "score": row,
+            "beyond": row["tag"] != "iid",
         }
         for row in group.scores
     ]

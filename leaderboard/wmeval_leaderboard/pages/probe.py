@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine
 
+from wmeval import registry
 from wmeval.report import plots
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.board import detail, known
@@ -100,7 +101,9 @@ def _row(snapshot: Snapshot, links: Links, entry: Entry, key: Key) -> dict[str, 
 @cache
 def _calibration(suites: tuple[str, ...], key: str) -> dict[str, Any] | None:
     """Return the stored calibration of a probe on iid scenes, of the first suite and View that has one."""
-    for name in suites:
+    # a probe of one version is calibrated alike in every suite that has it
+    others = [registry.load_suite(name).key for name in registry.entries("suites")]
+    for name in dict.fromkeys((*suites, *others)):
         suite = known.suite(name)
         if suite is None or suite.anchors is None:
             continue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from wmeval.report import plots, words
+from wmeval_leaderboard.board.columns import Column
 from wmeval_leaderboard.board.entry import Cell
 from wmeval_leaderboard.pages.links import Links
 from wmeval_leaderboard.tables import TIERS
@@ -63,7 +64,14 @@ def environment() -> Environment:
         "strip": strip,
         "level": lambda tier: TIERS.index(tier),
     }
-    made.globals |= {"plots": plots, "nav": NAV, "tiers": TIERS, "tier_words": TIER_WORDS, "finger": finger}
+    made.globals |= {
+        "plots": plots,
+        "nav": NAV,
+        "tiers": TIERS,
+        "tier_words": TIER_WORDS,
+        "finger": finger,
+        "said": said,
+    }
     return made
 
 
@@ -103,6 +111,13 @@ def strip(cell: Cell) -> Markup:
     if cell.value is not None:
         marks += f'<circle cx="{_x(cell.value)}" cy="4" r="3"/>'
     return Markup(f'<svg class="s" aria-hidden="true">{marks}</svg>')  # numbers alone, so nothing to escape
+
+
+def said(value: float, column: Column) -> str:
+    """Return a number as its column writes it: skills and shares with two decimals, so that they line up."""
+    if column.unit or column.key in ("gap", "beyond") or not (column.skill or column.key == "alarms"):
+        return words.number(float(value), column.digits)
+    return f"{value:.2f}"
 
 
 def finger(cells: list[tuple[str, Cell | None]]) -> Markup:
