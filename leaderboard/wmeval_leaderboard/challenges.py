@@ -18,13 +18,15 @@ from sqlalchemy.orm import Session
 
 from wmeval.errors import UsageError, WmevalError
 from wmeval.pack import layout
+from wmeval.pack.settings import OPTIONS
 from wmeval.pack.settings import Settings as Stated
 from wmeval.remote.card import read_card
 from wmeval.remote.wire import Malformed
-from wmeval.seeds import digest
+from wmeval.seeds import canonical_json, digest
+from wmeval.submission.limits import Limits
 from wmeval.submission.parts import Part as Listed
 from wmeval.submission.parts import root_of
-from wmeval.submission.shapes import DIGEST, WORD, fields, named, optional, text
+from wmeval.submission.shapes import DIGEST, WORD, fields, named, optional, read, text
 from wmeval.submission.signing import signed
 from wmeval_leaderboard import jobs, ledger, receiving
 from wmeval_leaderboard.receiving import Missing, NotAllowed, TooMany
@@ -32,6 +34,7 @@ from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Challenge, Part, Season, Submission, Team
 
 FORMS = ("arrays", "pictures")  # for programs and for people
+TRIES = 5  # for each challenge that a team may have, so many may turn out to be impossible
 GRACE_S = 3600.0  # between a promise in time and the last of its files
 _MODEL = fields(
     name=text(WORD, 100),
@@ -63,6 +66,7 @@ class Declared:
     nonce: str  # drawn by whoever asks: who asks again by it gets the same challenge
 
     def __post_init__(self) -> None:
+        read(canonical_json([self.model, self.card]).encode(), "the request", Limits())
         _MODEL(self.model, "model")
         if self.form not in FORMS:
             raise UsageError(f"form was given as {self.form[:40]!r}; expected {' or '.join(FORMS)}")
@@ -118,6 +122,8 @@ class Answers:
                 f"the root {self.root[:12]!r} or its signature is not that of these {len(self.parts)} files; "
                 "`wmeval submit --challenge` makes both"
             )
+        if unknown := sorted(set(self.stated) - set(OPTIONS)):
+            raise UsageError(f"{unknown[0][:40]!r} was stated of the answers; known are {', '.join(OPTIONS)}")
         Stated.of(self.stated)
 
 
@@ -131,7 +137,9 @@ def issue(session: Session, team: Team, season: Season, told: Declared, settings
     if there := session.scalars(select(Challenge).where(Challenge.slug == slug)).first():
         return there
     of = select(Challenge.model).where(Challenge.team_id == team.id, Challenge.season_id == season.id)
-    had = sum("problem" not in asked for asked in session.scalars(of))
+    before = list(session.scalars(of))
+    # what could not be made costs the team nothing, and the server not for ever
+    had = max(sum("problem" not in asked for asked in before), len(before) // TRIES)
     if not team.admin and had >= settings.challenges_a_season:
         raise TooMany(
             f"{team.name!r} has had {had} challenges in the season {season.name!r}, and "
@@ -140,8 +148,11 @@ def issue(session: Session, team: Team, season: Season, told: Declared, settings
     now = time.time()
     made = Challenge(
         slug=slug, team_id=team.id, season_id=season.id,
-        model={"model": dict(told.model), "card": dict(told.card), "form": told.form,
-               "cases": settings.challenge_cases},
+        model={
+            "model": {k: told.model[k] for k in ("name", "version", "weights", "options")},
+            "card": read_card(dict(told.card)).to_json(), "form": told.form,
+            "cases": settings.challenge_cases,
+        },
         view=dict(told.card["view"]), salt=b"", pack=None, issued=now,
         deadline=now + settings.answer_within_s, answered=None, submission_id=None,
     )  # fmt: skip

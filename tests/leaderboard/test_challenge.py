@@ -245,6 +245,7 @@ def test_no_other_name_is_taken(name, season, asked, client, bearer, key, engine
             promise(session, team, made["challenge"], answers, Settings("", ""))
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_here_is_asked_by_pictures(done, tmp_path):
     """Freezing by hand scores as freezing: what people save is decoded, brought to the View and measured."""
     asked = Request("recorded", options={"name": "somebody", "context": "clip"})
@@ -277,3 +278,48 @@ def test_a_model_that_is_not_here_is_asked_by_pictures(done, tmp_path):
     scored = [row for row in rows if row.section == "scores"]
     assert sum(row.row["failed"] for row in scored) == 1
     assert any(row.row["error"] == pytest.approx(still[row.name], abs=0.02) for row in scored)
+
+
+def test_what_no_anchor_fits_is_refused_and_costs_nothing(season, asked, client, bearer, engine, until):
+    view = {"fps": 10.0, "height": 40, "width": 40, "supersample": 2, "shadows": False}
+    unseen = {"view": view, "capabilities": ["generates"]}
+    made = client.post("/api/v1/challenges", headers=bearer, json=wish(asked, **unseen)).json()
+    path = f"/api/v1/challenges/{made['challenge']}"
+    until(lambda: client.get(path, headers=bearer).json()["state"] != "preparing", "an answer", 120)
+    told = client.get(path, headers=bearer).json()
+    assert told["state"] == "refused"
+    assert "no anchors of" in told["reason"]
+    refused = client.post(path + "/answers", headers=bearer, json=promised("surprise.csv", new_key()))
+    assert refused.status_code == 400
+    answers = [
+        client.post("/api/v1/challenges", headers=bearer, json=wish(asked, f"{i:032x}", **unseen))
+        for i in range(1, 4)
+    ]
+    assert {a.status_code for a in answers} == {201}
+
+
+def test_only_what_is_known_is_kept_of_a_declaration(season, asked, client, bearer, engine, unmade):
+    told = wish(asked)
+    told["model"] |= {"secret": "x" * 1000}
+    assert client.post("/api/v1/challenges", headers=bearer, json=told).status_code == 201
+    with reading(engine) as session:
+        kept = session.scalars(select(Challenge)).one().model
+    assert set(kept["model"]) == {"name", "version", "weights", "options"}
+    for model, sentence in (
+        ({"name": "<script>alert(1)</script>"}, "model.name"), ({"options": {"a": 1}}, "model.options.a"),
+        ({"options": {"a": "\u202e"}}, "control character"), ({"weights": "x"}, "model.weights"),
+    ):  # fmt: skip
+        bad = wish(asked, "1" * 32)
+        bad["model"] |= model
+        answer = client.post("/api/v1/challenges", headers=bearer, json=bad)
+        assert answer.status_code == 400
+        assert sentence in answer.json()["error"]
+
+
+def test_what_is_stated_of_answers_is_known(key, settings):
+    told = promised("surprise.csv", key)
+    parts = [Listed(*part) for part in told["parts"]]
+    for stated, sentence in (({"folder": "/etc"}, "was stated"), ({"overlap": "some"}, "overlap was given")):
+        answers = Answers(parts, told["root"], told["key"], told["signature"], stated)
+        with pytest.raises(UsageError, match=sentence):
+            answers.check(settings)
