@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ from typing import Any
 from wmeval import registry
 from wmeval.camera import View
 from wmeval.errors import UsageError
-from wmeval.model import ActionSpace, Card, Clip, Observation, Prediction, Status
+from wmeval.model import ActionSpace, Card
 from wmeval.run import Run, engine
-from wmeval.run.instruments import generating, loaded
 from wmeval.run.machine import machine
 from wmeval.run.plan import Plan, Unit, make_plan, plan_of, reaches
 from wmeval.run.request import Request
@@ -32,27 +31,13 @@ from wmeval.submission.documents import Documents
 from wmeval.submission.limits import Limits
 from wmeval.submission.parts import Part
 from wmeval_leaderboard import limited, samples, scores
+from wmeval_leaderboard.asked import questions
 
 TASK, UPLOADED, MEASURED, TOLD = "task.json", "uploaded", "measured", "told.json"
 LATENT = (
     "what is imagined in latents is read by the model's own encoder: only who runs the model can measure it"
 )
 ACTED = "an episode is planned step by step with the model: only who runs the model can measure it"
-
-
-@dataclass(frozen=True)
-class Silent:
-    """A model that answers nothing, so that a unit generated with it holds the questions alone."""
-
-    card: Card
-
-    def generate(self, batch: list[Observation], seeds: list[int]) -> list[Prediction]:
-        """Return a refusal for each."""
-        return [Prediction(status=Status("refused")) for _ in batch]
-
-    def score(self, batch: list[Clip]) -> list[Prediction]:
-        """Return a refusal for each."""
-        return [Prediction(status=Status("refused")) for _ in batch]
 
 
 def main() -> None:
@@ -86,12 +71,11 @@ def measure(documents: Documents, uploaded: Store, suite: str, out: Path) -> Run
     plan = planned(documents, suite)
     check_anchors(plan)
     plan = measurable(plan)
-    store, silent = Store(out), Silent(replace(plan.card, capabilities=frozenset(), reference=False))
+    store = Store(out)
     about = {"created": datetime.now(UTC).isoformat(timespec="seconds"), **machine()}
     store.write_json(engine.MANIFEST, {**plan.to_json(), **about})
     for unit in plan.units:
-        asks = loaded(unit.instrument, unit.given)
-        own = generating(unit.instrument)(unit, asks, silent, plan.view, plan.request.seed, store)
+        own = questions(plan, unit, store)
         store.commit(unit.key, answered(unit, own, uploaded.read(unit.key), uploaded, store))
     engine.score(out)
     # what a reader is told to type is what anyone would, not how it was done here

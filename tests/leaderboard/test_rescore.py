@@ -12,14 +12,15 @@ from sqlalchemy import select
 import wmeval
 from wmeval.camera import View
 from wmeval.errors import UsageError
-from wmeval.run.instruments import generating, measuring
+from wmeval.run.instruments import measuring
 from wmeval.run.plan import Plan, make_plan
 from wmeval.run.request import Request
 from wmeval.run.store import Store
 from wmeval.submission.check import check
 from wmeval.submission.limits import Limits
 from wmeval.submission.parts import parts_of, root_of
-from wmeval_leaderboard import ledger, rescoring, scores
+from wmeval_leaderboard import asked, ledger, rescoring, scores
+from wmeval_leaderboard.asked import questions
 from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.samples import drawn
 from wmeval_leaderboard.tables import Job, Ledger, Sample, Score, Submission
@@ -222,8 +223,7 @@ def test_surprise_is_taken_for_the_clips_that_the_server_draws(tmp_path):
     plan = make_plan(Request("linear-latent", suite=TINY, instruments=("surprise",)))
     unit, store = plan.units[0], Store(tmp_path)
     asks = wmeval.load_probe(unit.given)
-    silent = rescoring.Silent(plan.card)
-    own = generating("surprise")(unit, asks, silent, plan.view, 0, store)
+    own = questions(plan, unit, store)
     theirs = json.loads(json.dumps(own))
     for sample in theirs["samples"]:
         for arm in sample["arms"].values():
@@ -235,3 +235,20 @@ def test_surprise_is_taken_for_the_clips_that_the_server_draws(tmp_path):
     next(iter(theirs["samples"][0]["arms"].values()))["truth"] = "0" * 64
     with pytest.raises(UsageError, match="other clips"):
         rescoring.answered(unit, own, theirs, store, store)
+
+
+def test_what_is_asked_is_made_once_for_all_who_are_asked_alike(finished_run, tmp_path, monkeypatch):
+    monkeypatch.setenv("WMEVAL_CACHE", str(tmp_path / "cache"))
+    plan = Plan.from_json(finished_run.manifest)
+    questions(plan, plan.units[0], Store(tmp_path / "none"))
+    next((tmp_path / "cache" / "asked" / "blobs").glob("*/*.npz")).unlink()  # as anyone may
+    first = questions(plan, plan.units[0], Store(tmp_path / "one"))
+    monkeypatch.setattr(asked, "generating", None)
+    again = replace(plan.units[0], key="0" * 64, replicate=1)
+    second = questions(plan, again, Store(tmp_path / "two"))
+    assert second["samples"] == first["samples"]
+    assert second["unit"]["key"] == "0" * 64
+    truth = next(iter(first["samples"][0]["arms"].values()))["truth"]
+    assert "frames" in Store(tmp_path / "two").get(truth)
+    with pytest.raises(TypeError):  # at another View it is made anew
+        questions(replace(plan, view=View(fps=5)), again, Store(tmp_path / "two"))

@@ -68,9 +68,9 @@ def keep(path: Path, write: Callable[[BinaryIO], object]) -> None:
             part.unlink(missing_ok=True)
 
 
-def trim(limit_bytes: int = LIMIT_BYTES) -> None:
-    """Delete the truths that were not read for longest, until the rest fits."""
-    files = [(p.stat(), p) for p in (cache_folder() / "truths").glob("*/*.npz")]
+def trim(limit_bytes: int = LIMIT_BYTES, folder: str = "truths") -> None:
+    """Delete the files of a folder of the cache that were not read for longest, until the rest fits."""
+    files = [(p.stat(), p) for p in (cache_folder() / folder).glob("*/*.npz")]
     total = sum(s.st_size for s, _ in files)
     for stat, path in sorted(files, key=lambda f: f[0].st_mtime):
         if total <= limit_bytes:
