@@ -22,14 +22,18 @@ def cases(session: Session, entries: Sequence[Entry], column: Column) -> Cases:
     if not column.parts or not 1 < len(able) <= FEW:
         return {}
     wanted = {
-        (e.id, SOURCES[TIERS.index(e.cells[part].tier)], *part[:2], part[2].partition(", ")[0], part[3]): e.id
+        (c.submission, SOURCES[TIERS.index(c.tier)], *part[:2], part[2].partition(", ")[0], part[3]): e.id
         for e in able
         for part in column.parts
+        for c in (e.cells[part],)
     }
     score = Score
     stated = select(
         score.submission_id, score.source, score.section, score.name, score.instrument, score.tag, score.cases
-    ).where(score.submission_id.in_([e.id for e in able]), score.name.in_({part[1] for part in column.parts}))
+    ).where(
+        score.submission_id.in_({key[0] for key in wanted}),
+        score.name.in_({part[1] for part in column.parts}),
+    )
     out: dict[int, dict[str, float]] = {e.id: {} for e in able}
     for *key, values in session.execute(stated):
         entry = wanted.get(tuple(key))

@@ -32,6 +32,7 @@ class Cell:
     out_of: int = 1  # how many it ought to be
     lowest: float | None = None  # what one case can have at least, where that is known
     reason: str = ""
+    submission: int = 0  # id of the entry that it is from
 
     @property
     def whole(self) -> bool:

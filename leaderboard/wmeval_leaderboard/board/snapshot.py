@@ -59,14 +59,12 @@ class Snapshot:
         raise not_here("season", name, [s.name for s in self.seasons])
 
     def standing(self, season: str) -> list[Entry]:
-        """Return one entry a model: its most trusted one, and of these the last that was published."""
-        best: dict[str, Entry] = {}
-        for entry in self.entries:
-            if entry.season == season and entry.standing:
-                rival = best.get(entry.model)
-                if rival is None or _trust(entry) >= _trust(rival):
-                    best[entry.model] = entry
-        return list(best.values())
+        """Return one entry a model: its most trusted one, and of these the last that was published.
+
+        What it lacks (speed and planning of one that was challenged) is that of the last of a lesser tier, and
+        each number keeps its own tier.
+        """
+        return self.once(("standing", season), lambda: _standing(self.entries, season))
 
     def of_model(self, slug: str) -> list[Entry]:
         """Return all entries of a model, newest first; withdrawn ones too.
@@ -111,6 +109,26 @@ class Snapshots:
                 return self._last
             finally:
                 self._reading.release()
+
+
+def _standing(entries: Iterable[Entry], season: str) -> list[Entry]:
+    last: dict[str, dict[int, Entry]] = defaultdict(dict)
+    for entry in entries:
+        if entry.season == season and entry.standing:
+            last[entry.model][_trust(entry)] = entry
+    out = []
+    for of in last.values():
+        ladder = [of[trust] for trust in sorted(of)]
+        best, cells = ladder[-1], {}
+        for entry in ladder:
+            cells |= entry.cells
+        given = {
+            name: next((v for e in reversed(ladder) if (v := getattr(e, name))), ())
+            for name in ("plans", "metrics")
+        }
+        speed = next((e.about["speed"] for e in reversed(ladder) if e.about.get("speed")), {})
+        out.append(replace(best, cells=cells, about={**best.about, "speed": speed}, **given))
+    return out
 
 
 def read(session: Session) -> Snapshot:
@@ -189,7 +207,9 @@ def _filled(entry: Entry, told: Mapping[tuple[str, str], Sequence[Row]]) -> Entr
             key = key_of(section, row)
             if key not in by_key or most_trusted(by_key[key][0], source) == source:
                 by_key[key] = (source, row)
-    cells = {key: cell_of(key, row, source) for key, (source, row) in by_key.items()}
+    cells = {
+        key: replace(cell_of(key, row, source), submission=entry.id) for key, (source, row) in by_key.items()
+    }
     metrics = [
         {k: v for k, v in row.items() if not k.startswith("curve")}
         for (section, *_), (_, row) in by_key.items()

@@ -17,7 +17,7 @@ from wmeval_leaderboard.pages.links import Links
 from wmeval_leaderboard.pages.render import render
 from wmeval_leaderboard.pages.stills import Still, stills
 
-MOST = 12  # samples that a page shows
+MOST = 18  # samples that a page shows
 
 
 def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, slug: str) -> str:
@@ -27,7 +27,8 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, slug: s
         NotHere: no model has this name.
     """
     entries = snapshot.of_model(slug)
-    shown = next((e for e in entries if e in snapshot.standing(e.season)), entries[0])
+    stands = {e.id for season in snapshot.seasons for e in snapshot.standing(season.name)}
+    shown = next((e for e in entries if e.id in stands), entries[0])
     with reading(engine) as session:
         results = detail.results(session, shown)
         shots = detail.shots(session, submission=shown.slug)
@@ -50,6 +51,7 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, slug: s
         not_asked=sections.not_asked(results["na"]),
         speed=sections.speed(results["speed"]),
         stills=_few(stills(shots, blobs)),
+        shots=sorted(shots, key=lambda s: (s.name, s.instrument, s.tag != "iid", s.tag, s.position)),
     )
 
 
@@ -95,6 +97,6 @@ def _splits(scores: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _few(found: Sequence[Still]) -> list[Still]:
-    """Return some of the samples: each probe's drawn one before its best, median and worst."""
+    """Return some of the samples: what was drawn by the key on iid scenes before all else."""
     order = {"drawn": 0, "worst": 1, "median": 2, "best": 3}
-    return sorted(found, key=lambda s: (order.get(s.shot.position, 9), s.shot.name))[:MOST]
+    return sorted(found, key=lambda s: (s.shot.tag != "iid", order.get(s.shot.position, 9)))[:MOST]

@@ -17,6 +17,7 @@ from wmeval_leaderboard.board.columns import mean
 from wmeval_leaderboard.board.entry import Cell
 from wmeval_leaderboard.board.query import Query
 from wmeval_leaderboard.board.ranks import by_intervals, ties
+from wmeval_leaderboard.board.snapshot import Snapshots
 from wmeval_leaderboard.board.table import board
 from wmeval_leaderboard.pages.front import loader
 
@@ -25,6 +26,16 @@ from wmeval_leaderboard.pages.front import loader
 def shown(board_to_read):
     made, snapshot = board_to_read
     return lambda query=Query(), **more: board(snapshot, query, loader(made.engine), **more)  # noqa: B008
+
+
+PROBES = (
+    "permanence@0.1",
+    "continuity@0.1",
+    "interpenetration@0.1",
+    "gravity@0.1",
+    "collision@0.1",
+    "control@0.1",
+)
 
 
 def lines(told):
@@ -64,6 +75,23 @@ def test_withdrawn_entries_stay_but_stand_nowhere(shown, snapshot):
     assert basalt.state == "published"
     assert [e.state for e in snapshot.of_model(basalt.model)] == ["published", "withdrawn"]
     assert snapshot.submissions("made-up-2026")["no such group"] == 5
+
+
+def test_what_a_challenge_lacks_is_of_the_run_beside_it_and_says_so(made_up):
+    made_up.season("s")
+    made_up.team("lab")
+    made_up.model("s", "lab", "one", 0.5, tier="re-scored", at=1.70e9)
+    made_up.model(
+        "s", "lab", "one", 0.4, tier="challenged", seed=1, plans=False, probes=PROBES[:2], kind="challenge"
+    )
+    snapshot = Snapshots(made_up.engine).now()
+    (entry,) = snapshot.standing("s")
+    assert entry.tier == "challenged"
+    assert len(entry.plans) == 4
+    tiers = {k[1]: c.tier for k, c in entry.cells.items() if k[::2] == ("scores", "rollout")}
+    assert tiers == {p: "challenged" if p in PROBES[:2] else "re-scored" for p in PROBES}
+    (column,) = [c for c in board(snapshot, Query(), loader(made_up.engine)).columns if c.key == "physics"]
+    assert column.read(entry).tier == "re-scored"  # a mean is as trusted as the least of its parts
 
 
 def test_a_filter_hides_rows_and_changes_no_rank(shown):

@@ -96,7 +96,10 @@ class Browser:
                 told.append(given["exceptionDetails"])
             elif event.get("method") == "Log.entryAdded":
                 # of "rendering" is the advice on reading pixels, which only these tests do
-                if given["entry"]["level"] in ("error", "warning") and given["entry"]["source"] != "rendering":
+                if (
+                    given["entry"]["level"] in ("error", "warning")
+                    and given["entry"]["source"] != "rendering"
+                ):
                     told.append(given["entry"])
             elif event.get("method") == "Runtime.consoleAPICalled" and given["type"] in ("error", "warning"):
                 told.append(given["args"])
