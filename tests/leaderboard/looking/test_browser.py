@@ -252,3 +252,25 @@ def test_without_scripts_a_page_says_all_that_it_says_with_them(browser, home):
         assert browser.ask(NAMES) == "Aurora-M"
     finally:
         browser.tell("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_rater_sees_both_clips_move_and_votes(browser, filled):
+    with served(filled.settings) as home:
+        browser.open(f"{home}/human")
+        end = time.monotonic() + 60
+        while not browser.ask("document.querySelector('.begin button') !== null"):
+            assert time.monotonic() < end, "no pairs were made"
+            browser.open(f"{home}/human")  # pairs are made meanwhile
+        browser.ask("document.querySelector('.begin button').click()")
+        browser.wait("location.pathname === '/human/vote' && document.readyState === 'complete'")
+        pair = "document.querySelector('[name=pair]').value"
+        for side in ("left", "right", "left"):
+            browser.wait(
+                "[...document.querySelectorAll('.pair img')].every(i => i.complete && i.naturalWidth)"
+            )
+            asked = browser.ask(pair)
+            browser.ask(f"document.querySelector('[name=side][value={side}]').click()")
+            browser.wait(f"document.readyState === 'complete' && {pair} !== {json.dumps(asked)}")
+        assert "wmeval_rater" not in browser.ask("document.cookie")
+        browser.open(f"{home}/human")
+        assert "3 so far" in browser.ask("document.body.textContent")
