@@ -1,6 +1,7 @@
 """A server in a folder of its own, a team that may submit to it, a season of a tiny suite, a run of that."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -24,10 +25,25 @@ def settings(tmp_path):
     return Settings.in_folder(tmp_path / "server")
 
 
-@pytest.fixture
-def engine(settings):
-    opened = open_database(settings.url)
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """A database file with all tables and no rows: copying it is faster than making it."""
+    made = Settings.in_folder(tmp_path_factory.mktemp("migrated"))
+    opened = open_database(made.url)
     upgrade(opened)
+    opened.dispose()
+    return made.url.removeprefix("sqlite:///")
+
+
+@pytest.fixture
+def engine(settings, migrated):
+    if settings.url.startswith("sqlite:///"):
+        path = Path(settings.url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(migrated, path)
+    opened = open_database(settings.url)
+    if not settings.url.startswith("sqlite:///"):
+        upgrade(opened)
     yield opened
     opened.dispose()
 
