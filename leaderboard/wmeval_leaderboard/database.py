@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from wmeval.errors import UsageError
 
 BUSY_S = 10.0  # how long a writer waits for another on SQLite
+_POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 30}  # handlers run in up to 40 threads
 _WRITERS = 0x776D6576  # the number of the lock that writers take on PostgreSQL
 
 
@@ -33,12 +34,13 @@ def open_database(url: str) -> Engine:
     kind = parsed.get_backend_name()
     if kind == "postgresql":
         return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), json_serializer=_json, pool_pre_ping=True
-        )
+            parsed.set(drivername="postgresql+psycopg"), json_serializer=_json, pool_pre_ping=True,
+            **_POOL,
+        )  # fmt: skip
     if kind != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise UsageError(f"the database was given as {kind}; expected sqlite:///PATH or postgresql://...")
     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, json_serializer=_json, connect_args={"timeout": BUSY_S})
+    engine = create_engine(parsed, json_serializer=_json, connect_args={"timeout": BUSY_S}, **_POOL)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from starlette.exceptions import HTTPException
 
 from wmeval.errors import EnvironmentFault, UsageError
@@ -26,6 +27,7 @@ def tell_faults(app: FastAPI) -> None:
     app.add_exception_handler(UsageError, _mistaken)
     app.add_exception_handler(EnvironmentFault, _lacking)
     app.add_exception_handler(OperationalError, _busy)
+    app.add_exception_handler(NoneFree, _busy)  # no connection became free in time
     app.add_exception_handler(Exception, _bug)
 
 

@@ -5,10 +5,12 @@ Plain ASGI, so that uploads and downloads pass through it as streams.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
 import time
+from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -35,12 +37,43 @@ _CONTENT = re.compile(r"/api/v1/blobs/[0-9a-f]{64}")
 _LIST = re.compile(r"/api/v1/(submissions|challenges/[0-9a-f]{16}/answers)")
 
 
-class _TooLong(Exception):
-    """A body went on beyond what it may hold."""
+class _Refused(Exception):
+    """The body is too long or too slow."""
+
+
+@dataclass
+class _Body:
+    """A body on its way in. `why` is the status and the sentence with which it was refused, if it was."""
+
+    receive: Receive
+    most: int  # bytes
+    patience_s: float  # between two pieces
+    length: int = 0
+    ended: bool = False
+    why: tuple[int, str] | None = None
+
+    async def __call__(self) -> Message:
+        """Return the next piece, as ASGI has it."""
+        try:
+            message = await (
+                self.receive() if self.ended else asyncio.wait_for(self.receive(), self.patience_s)
+            )
+        except TimeoutError:
+            raise self.refused(408, f"nothing came for {self.patience_s:g} s; send it again") from None
+        self.ended = not message.get("more_body", False)
+        self.length += len(message.get("body", b""))
+        if self.length > self.most:
+            raise self.refused(413, _too_long(self.most))
+        return message
+
+    def refused(self, status: int, sentence: str) -> _Refused:
+        """Return what ends the reading of it."""
+        self.why = (status, sentence)
+        return _Refused()
 
 
 class Guard:
-    """Lets a request through to `app`, or answers 413 or 429 in its place."""
+    """Lets a request through to `app`, or answers 408, 413 or 429 in its place."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app, self.settings = app, settings
@@ -52,11 +85,11 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begun = over = False
+        begun, body = False, _Body(receive, self._most(scope["path"]), self.settings.patience_s)
 
         async def told(message: Message) -> None:
             nonlocal begun
-            if over and not begun:  # the body's reader may tell its cut as another mistake
+            if body.why and not begun:  # its reader may tell the cut as another mistake
                 return
             if message["type"] == "http.response.start":
                 begun = True
@@ -73,33 +106,24 @@ class Guard:
             )
             await _refuse(told, 429, sentence, {"Retry-After": str(wait)})
             return
-        most = self._most(scope["path"])
-        sentence = f"the request's body is larger than {most} bytes, which is the most that is taken here"
-        if _announced(scope) > most:
-            await _refuse(told, 413, sentence, {"Connection": "close"})
+        if _announced(scope) > body.most:
+            await _refuse(told, 413, _too_long(body.most), {"Connection": "close"})
             return
-        length = 0
-
-        async def counted() -> Message:
-            nonlocal length, over
-            message = await receive()
-            length += len(message.get("body", b""))
-            if length > most:
-                over = True
-                raise _TooLong
-            return message
-
-        with contextlib.suppress(_TooLong):
-            await self.app(scope, counted, told)
-        if over and not begun:
-            over = False
-            await _refuse(told, 413, sentence, {"Connection": "close"})
+        with contextlib.suppress(_Refused):
+            await self.app(scope, body, told)
+        if body.why and not begun:
+            (status, sentence), body.why = body.why, None
+            await _refuse(told, status, sentence, {"Connection": "close"})
 
     def _most(self, path: str) -> int:
         """Return how many bytes may be sent there."""
         if _CONTENT.fullmatch(path):
             return self.settings.largest_part
         return self.settings.largest_list if _LIST.fullmatch(path) else self.settings.largest_form
+
+
+def _too_long(most: int) -> str:
+    return f"the request's body is larger than {most} bytes, which is the most that is taken here"
 
 
 def _announced(scope: Scope) -> int:

@@ -22,6 +22,7 @@ class Settings:
     largest_submission: int = 2048 * MIB  # bytes
     largest_list: int = 32 * MIB  # bytes, of the request that names a submission's parts
     largest_form: int = MIB  # bytes, of any other request
+    patience_s: float = 30.0  # between two pieces of a request
     most_parts: int = 60_000
     submissions_a_day: int = 10  # a team
     challenges_a_season: int = 3  # a team

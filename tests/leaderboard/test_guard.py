@@ -1,5 +1,7 @@
 """What stands before every request, and how mistakes are told."""
 
+import asyncio
+
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import event
@@ -106,6 +108,26 @@ def test_a_body_has_a_most_whether_it_says_its_length_or_not(small):
         "/api/v1/echo", content=(b"x" * 1100 for _ in range(1)), headers={"content-length": "5"}
     )
     assert lied.status_code == 413
+
+
+def test_a_body_that_does_not_go_on_is_not_waited_for(settings):
+    app, said = create_app(settings.changed({"patience_s": "0.05"})), []
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/v1/submissions", "raw_path": b"", "query_string": b"",
+        "headers": [(b"authorization", b"Bearer x")], "client": ("10.0.0.1", 1), "http_version": "1.1",
+        "scheme": "http", "server": ("here", 80), "root_path": "",
+    }  # fmt: skip
+    pieces = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+    async def receive():
+        return pieces.pop() if pieces else await asyncio.sleep(60)
+
+    async def send(message):
+        said.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    assert said[0]["status"] == 408
+    assert b"nothing came for 0.05 s" in said[1]["body"]
 
 
 def test_who_asks_too_often_waits(small):

@@ -15,6 +15,8 @@ from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Season
 
+MOST_AT_ONCE = 500  # connections; more are answered 503
+
 
 @click.command(name="serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 serves other machines too.")
@@ -37,6 +39,7 @@ def command(settings: Settings, host: str, port: int, workers: int) -> None:
     app = create_app(settings)
     running = uvicorn.Server(uvicorn.Config(
         app, log_level="warning", server_header=False, timeout_graceful_shutdown=10, proxy_headers=True,
+        limit_concurrency=MOST_AT_ONCE,
     ))  # fmt: skip
     _tell(bound, app.state.engine)
     for name in (signal.SIGINT, signal.SIGTERM):
