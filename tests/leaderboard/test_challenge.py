@@ -15,15 +15,19 @@ from sqlalchemy import select
 
 import wmeval
 from wmeval import registry
-from wmeval.errors import UsageError
+from wmeval.camera import View
+from wmeval.cli.main import main
+from wmeval.errors import EnvironmentFault, UsageError
 from wmeval.pack import layout
 from wmeval.pack.picture import read_png, write_pngs
 from wmeval.run.hidden import hidden
 from wmeval.run.plan import draw
 from wmeval.run.request import Request
+from wmeval.run.truths import truth_of
 from wmeval.submission.parts import Part as Listed
 from wmeval.submission.parts import root_of
 from wmeval.submission.signing import new_key, public_key, sign
+from wmeval.world import observe
 from wmeval_leaderboard import accounts, seasons
 from wmeval_leaderboard.app import create_app
 from wmeval_leaderboard.blobs import Blobs
@@ -259,6 +263,13 @@ def test_a_model_that_is_not_here_is_asked_by_pictures(done, tmp_path):
         write_pngs(pack.answers / name, np.repeat(last[None], question.horizon, 0))
     (pack.answers / f"{name}.refused.txt").write_text("No.")
     shutil.rmtree(pack.answers / name)
+    assert main(["check", "pack", str(pack.folder), "--set", "overlap=none"]) == 0
+    seen = observe(truth_of(draw(registry.load_probe("gravity"), "iid", 0).arms["main"]), View())
+    model = registry.load_model("recorded", options={"folder": str(pack.folder)})
+    with pytest.raises(
+        EnvironmentFault, match=r"wmeval submit .* --challenge"
+    ):  # without salt nothing is found
+        model.generate([seen], [0])
     stated = Request("recorded", options={"overlap": "none"})
     sent = theirs.answer(done.server, done.key, stated, tmp_path / "closed")
     assert sent.state == "queued"

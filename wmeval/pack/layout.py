@@ -83,7 +83,9 @@ class Pack:
         return self.folder / ANSWERS
 
     def command(self) -> str:
-        """Return the command line that scores the pack."""
+        """Return the command line that scores the pack; of an unlabelled one only its server can."""
+        if not self.ask:
+            return shlex.join(["wmeval", "submit", str(self.folder), "--challenge", "--server", "URL"])
         words = ["wmeval", "run", "--model", "recorded", "--set", f"folder={self.folder}"]
         words += ["--suite", str(self.ask["suite"])]
         for option, key in (("--probe", "probes"), ("--instrument", "instruments")):
