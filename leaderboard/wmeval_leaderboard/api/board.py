@@ -40,7 +40,7 @@ def the_board(request: Request, look: Look_, end: Literal["csv", "json", "parque
 
 @router.get("/seasons")
 def seasons(request: Request, look: Look_) -> Response:
-    """Answer with all seasons: what they freeze, and the hash of their secret, or the secret itself when over."""
+    """Answer with all seasons: what they freeze, and their secret's hash, or when over the secret."""
 
     def make() -> bytes:
         return _json([{**asdict(s), "over": s.over} for s in look.snapshots.now().seasons])

@@ -14,7 +14,7 @@ from wmeval_leaderboard.tables import TIERS, Score
 
 
 def cases(session: Session, entries: Sequence[Entry], column: Column) -> Cases:
-    """Return by entry the value of every case that a column rests on; nothing where there are too many entries.
+    """Return by entry the value of every case of a column; nothing where there are too many entries.
 
     The names of cases hold probe and tag, so that a mean over probes pairs like with like.
     """

@@ -92,7 +92,7 @@ def mean(cells: Sequence[Cell], out_of: int) -> Cell | None:
 
 
 def planned(entry: Entry, tag: str) -> dict[tuple[str, str], Cell]:
-    """Return planning skill by task and protocol: on the task's own cost, of control at the largest budget."""
+    """Return planning skill by task and protocol, on the task's cost; of control at the largest budget."""
     tier = entry.tier
     rows = [r for r in entry.plans if r["tag"] == tag and r["dynamics"] == "model" and r["cost"] == "state"]
     out: dict[tuple[str, str], Cell] = {}

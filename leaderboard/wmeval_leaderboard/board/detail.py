@@ -60,8 +60,8 @@ def results(session: Session, entry: Entry) -> dict[str, Any]:
 
 
 def _identity(section: str, row: Row) -> tuple[Any, ...]:
-    named = ("probe", "task", "metric", "instrument", "protocol", "tag", "matching", "name", "dynamics", "cost",
-             "budget", "read")  # fmt: skip
+    named = ("probe", "task", "metric", "instrument", "protocol", "tag", "matching", "name", "dynamics",
+             "cost", "budget", "read")  # fmt: skip
     return (section, *(str(row.get(k)) for k in named))
 
 
@@ -113,7 +113,7 @@ def facts(blobs: Blobs, one: Shot) -> dict[str, Any] | None:
 
 
 def _open() -> Any:
-    """Which samples may be shown: published ones, of hidden scenes only when the season has told its secret."""
+    """Which samples may be shown: published ones; of hidden scenes only when the secret was told."""
     return (tables.Submission.state == "published") & (
         (tables.Submission.kind != "challenge") | tables.Season.secret.is_not(None)
     )

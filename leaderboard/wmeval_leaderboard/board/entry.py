@@ -60,7 +60,7 @@ class Season:
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission that was published, with its numbers by what they are of; withdrawn ones keep their row."""
+    """A submission that was published, with its numbers by what they are of; also when withdrawn."""
 
     id: int
     slug: str

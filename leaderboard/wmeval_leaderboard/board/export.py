@@ -1,4 +1,4 @@
-"""The view of the board as files: one row a model and column, so that a table of any width keeps its intervals."""
+"""The view of the board as files: one row a model and column, so that every number keeps its interval."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from wmeval_leaderboard.board.table import Board
 TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json",
          "parquet": "application/vnd.apache.parquet"}  # fmt: skip
 FIELDS = (
-    "season", "suite", "view", "tag", "context", "training", "model", "name", "family", "team", "tier", "submission",
-    "column", "unit", "better", "value", "lo", "hi", "n", "failed", "of", "out_of", "measured", "rank_in", "best_rank",
-    "worst_rank", "ranked_by",
+    "season", "suite", "view", "tag", "context", "training", "model", "name", "family", "team", "tier",
+    "submission", "column", "unit", "better", "value", "lo", "hi", "n", "failed", "of", "out_of", "measured",
+    "rank_in", "best_rank", "worst_rank", "ranked_by",
 )  # fmt: skip
 
 
@@ -45,8 +45,9 @@ def _cells(board: Board, cells: Any, told: dict[str, Any]) -> list[dict[str, Any
     return [
         {
             **told, "column": column.key, "unit": column.unit or ("skill" if column.skill else ""),
-            "better": "higher" if column.higher else "lower", "value": cell.value, "lo": cell.lo, "hi": cell.hi,
-            "n": cell.n, "failed": cell.failed, "of": cell.of, "out_of": cell.out_of, "measured": cell.tier,
+            "better": "higher" if column.higher else "lower", "value": cell.value, "lo": cell.lo,
+            "hi": cell.hi, "n": cell.n, "failed": cell.failed, "of": cell.of, "out_of": cell.out_of,
+            "measured": cell.tier,
         }
         for column, cell in zip(board.columns, cells, strict=True)
         if cell is not None

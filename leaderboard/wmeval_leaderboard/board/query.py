@@ -1,4 +1,4 @@
-"""What a reader wants to see of the board. A Query is its address: every state of the filters is a permalink."""
+"""What a reader wants to see of the board. A Query is its address: every state is a permalink."""
 
 from __future__ import annotations
 

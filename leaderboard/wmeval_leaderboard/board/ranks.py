@@ -1,8 +1,8 @@
 """Ranks that chance allows. A rank is a range; models whose ranges overlap are tied, and shaded as one.
 
-Up to FEW models are compared pairwise on the scenes that they share (`wmeval.chance.rank_ranges`). Beyond that, and
-where no values of cases are stored, a model is behind those whose whole interval is above its own: these
-ranges are wider for shared scenes, and the board says which of the two it shows.
+Up to FEW models are compared pairwise on the scenes that they share (`wmeval.chance.rank_ranges`). Beyond
+that, and where no values of cases are stored, a model is behind those whose whole interval is above its own:
+these ranges are wider for shared scenes, and the board says which of the two it shows.
 """
 
 from __future__ import annotations

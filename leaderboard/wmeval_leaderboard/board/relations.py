@@ -1,7 +1,7 @@
 """Fidelity against utility: points with both, what none of them beats, and how the one goes with the other.
 
-The statistics are those of `wmeval utility` (`wmeval.report.utility`): families of models are the unit, tasks are
-never pooled, references take part in no correlation.
+The statistics are those of `wmeval utility` (`wmeval.report.utility`): families of models are the unit, tasks
+are never pooled, references take part in no correlation.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _elsewhere(snapshot: Snapshot, entry: Entry) -> Sequence[Mapping[str, Any]]:
 
 
 def _results(entry: Entry, plans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return as much of results.json as the statistics read; the slug is the name, so that none are mixed up."""
+    """Return as much of results.json as the statistics read; the slug is the name, so none are mixed up."""
     scores = [
         {"probe": key[1], "instrument": key[2], "tag": key[3], "skill": c.value, "lo": c.lo, "hi": c.hi}
         for key, c in entry.cells.items()

@@ -1,4 +1,4 @@
-"""The styles and scripts of the pages, all from this machine: ours, the report's, htmx and Vega from packages.
+"""The styles and scripts of the pages, all from this machine: ours, the report's, htmx and Vega.
 
 A name holds the digest of what it names, so that a browser may keep it for ever.
 """

@@ -11,7 +11,7 @@ from wmeval_leaderboard.pages.assets import asset
 
 @dataclass(frozen=True)
 class Links:
-    """Addresses as one page writes them. `root` is "/" on a server, or "../" once for each folder it lies in."""
+    """Addresses as one page writes them. `root` is "/" on a server, else "../" for each folder above."""
 
     live: bool = True
     root: str = "/"
@@ -23,7 +23,7 @@ class Links:
         return self.root + (f"board/{_plain(query)}.html" if query else "index.html")
 
     def to(self, kind: str, name: str = "", query: str = "") -> str:
-        """Return a page: "models", "probes", "samples", "submissions" by name, or "method", "ledger", "utility"."""
+        """Return a page: of "models", "probes", "samples" or "submissions" by name, else "method", ..."""
         path = f"{kind}/{quote(name, safe='@')}" if name else kind
         if self.live:
             return f"/{path}{query}"

@@ -1,4 +1,4 @@
-"""What answers readers: pages made once for a state of the ledger, then sent from memory, or not at all (304)."""
+"""What answers readers: pages made once for a state of the ledger, then sent from memory, or not at all."""
 
 from __future__ import annotations
 

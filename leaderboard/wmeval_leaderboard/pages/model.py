@@ -1,4 +1,4 @@
-"""A model's page: what was asked, one strip a question; where errors come from; what to look at; its history."""
+"""A model's page: one strip a question, where errors come from, what to look at, and its history."""
 
 from __future__ import annotations
 

@@ -127,5 +127,6 @@ def _curve(told: Mapping[str, Any]) -> Any:
     strengths = np.array([g["strength"] for g in told["curve"]], dtype=np.float64)
     seen = np.array([g["detected"] for g in told["curve"]], dtype=np.float64)
     nothing = np.full(len(seen), np.nan)
-    said = f"Share of violations seen, from {seen[0]:.0%} at {strengths[0]:g} to {seen[-1]:.0%} at {strengths[-1]:g}"
+    ends = [f"{share:.0%} at {strength:g}" for share, strength in zip(seen, strengths, strict=True)]
+    said = f"Share of violations seen, from {ends[0]} to {ends[-1]}"
     return plots.curve(strengths, {"model": (nothing, seen, nothing)}, top=1.0, words=said, level=0.8)

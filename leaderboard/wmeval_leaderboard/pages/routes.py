@@ -129,7 +129,7 @@ def all_that_happened(
 
 @router.get("/submissions/{slug}")
 def a_submission(request: Request, look: Look_, slug: Name) -> Response:
-    """Answer with a submission and its log; its state may change without the ledger, so it is made each time."""
+    """Answer with a submission and its log, made each time: its state may change without the ledger."""
     with told():
         return send(request, made_of(papers.submission(look.engine, LIVE, slug).encode(), HTML), FRESH)
 

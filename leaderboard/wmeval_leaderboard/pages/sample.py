@@ -1,4 +1,4 @@
-"""A sample's page: truth, prediction and another model's prediction in step, and what was measured of them."""
+"""A sample's page: truth, prediction and another model's in step, and what was measured of them."""
 
 from __future__ import annotations
 

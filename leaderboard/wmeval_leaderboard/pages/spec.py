@@ -28,9 +28,9 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
     better = points[0].x.higher
     rows = [
         {
-            "model": p.entry.name, "team": p.entry.team, "tier": p.entry.tier, "href": links.to("models", p.entry.model),
-            "family": p.entry.family,
-            "colour": "var(--mark)" if p.entry.reference else f"var(--c{families.index(p.entry.family) % COLOURS})",
+            "model": p.entry.name, "team": p.entry.team, "tier": p.entry.tier,
+            "href": links.to("models", p.entry.model), "family": p.entry.family,
+            "colour": _colour(p, families),
             "x": p.x.value, "xlo": p.x.lo, "xhi": p.x.hi, "y": p.y.value, "ylo": p.y.lo, "yhi": p.y.hi,
             "front": p.front, "reference": p.entry.reference,
         }
@@ -54,17 +54,20 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
         "encoding": {"x": across, "y": up},
         "layer": [
             {"transform": [{"filter": "datum.front"}],
-             "mark": {"type": "line", "stroke": "var(--ink)", "strokeDash": [2, 4], "opacity": 0.45, "strokeWidth": 1.4},
+             "mark": {"type": "line", "stroke": "var(--ink)", "strokeDash": [2, 4], "opacity": 0.45},
              "encoding": {"order": {"field": "x", "type": "quantitative"}}},
             {"transform": [{"filter": "isValid(datum.xlo)"}], "mark": cross,
              "encoding": {"x": {**across, "field": "xlo"}, "x2": {"field": "xhi"}, "color": colour}},
             {"transform": [{"filter": "isValid(datum.ylo)"}], "mark": cross,
              "encoding": {"y": {**up, "field": "ylo"}, "y2": {"field": "yhi"}, "color": colour}},
-            {"mark": {"type": "point", "filled": True, "size": 100, "stroke": "var(--paper)", "strokeWidth": 1.4, "opacity": 1},
+            {"mark": {"type": "point", "filled": True, "size": 100, "stroke": "var(--paper)",
+                      "strokeWidth": 1.4, "opacity": 1},
              "encoding": {"color": colour, "href": {"field": "href"}, "tooltip": said,
-                          "shape": {"condition": {"test": "datum.reference", "value": "diamond"}, "value": "circle"}}},
+                          "shape": {"condition": {"test": "datum.reference", "value": "diamond"},
+                                    "value": "circle"}}},
             {"transform": [] if len(points) <= LABELLED else [{"filter": "datum.front"}],
-             "mark": {"type": "text", "align": "left", "dx": 9, "dy": -9, "fontSize": 11.5, "limit": 170, "fill": "var(--ink)"},
+             "mark": {"type": "text", "align": "left", "dx": 9, "dy": -9, "fontSize": 11.5, "limit": 170,
+                      "fill": "var(--ink)"},
              "encoding": {"text": {"field": "model"}}},
         ],
         "config": {
@@ -75,6 +78,12 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
                      "titleFontSize": 12.5, "labelFontSize": 11.5, "titlePadding": 12, "tickCount": 6},
         },
     }  # fmt: skip
+
+
+def _colour(point: Point, families: Sequence[str]) -> str:
+    return (
+        "var(--mark)" if point.entry.reference else f"var(--c{families.index(point.entry.family) % COLOURS})"
+    )
 
 
 def drawn(plot: dict[str, Any]) -> Markup:

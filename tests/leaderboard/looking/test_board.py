@@ -150,8 +150,13 @@ def test_what_is_not_there_is_told_with_what_there_is(shown):
             shown(query)
 
 
-@pytest.mark.parametrize("given_", [{"view": "nope"}, {"page": "0"}, {"page": "1e3"}, {"x": "1"}, {"q": "a" * 101},
-                                    {"tier": "best"}, {"page": "²"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "given_",
+    [
+        {"view": "nope"}, {"page": "0"}, {"page": "1e3"}, {"page": "²"}, {"x": "1"}, {"q": "a" * 101},
+        {"tier": "best"},
+    ],
+)  # fmt: skip
 def test_a_query_that_is_none_is_refused(given_):
     with pytest.raises(UsageError, match="expected"):
         Query.parse(given_)
