@@ -195,10 +195,12 @@ def promise(session: Session, team: Team, slug: str, told: Answers, settings: Se
         raise Missing(f"the questions of {slug} are still being made; ask for them again")
     if time.time() > made.deadline:
         raise Late(f"the deadline of {slug} is over; take another challenge")
+    season = session.get_one(Season, made.season_id)
+    if season.closes is not None:
+        raise Late(f"the season {season.name!r} is over, and its hidden scenes are told; nothing counts now")
     if receiving.find(session, team, told.root) is not None:
         raise Answered("these answers were given to another challenge, whose questions had other names")
     told.check(settings)
-    season = session.get_one(Season, made.season_id)
     key = receiving.known_key(session, team, told.key)
     model = receiving.model_of(session, team, {**made.model["model"], "reference": False}, made.model["card"])
     submission = Submission(

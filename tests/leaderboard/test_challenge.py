@@ -201,6 +201,20 @@ def test_a_deadline_is_a_deadline(season, asked, engine, client, bearer, key, bl
     assert "deadline" in late.json()["error"]
 
 
+def test_nothing_is_answered_once_the_secret_is_told(
+    season, asked, engine, client, bearer, key, blobs, unmade
+):
+    made = client.post("/api/v1/challenges", headers=bearer, json=wish(asked)).json()
+    with writing(engine) as session:
+        session.scalars(select(Challenge)).one().pack = blobs.put(b"pack")
+        seasons.close_season(session, season.name)
+    path = f"/api/v1/challenges/{made['challenge']}/answers"
+    late = client.post(path, headers=bearer, json=promised("surprise.csv", key))
+    assert late.status_code == 410
+    assert "hidden scenes are told" in late.json()["error"]
+    assert client.post("/api/v1/challenges", headers=bearer, json=wish(asked, "2" * 32)).status_code == 400
+
+
 def test_quotas_and_what_is_asked_again(season, asked, client, bearer, unmade):
     answers = [
         client.post("/api/v1/challenges", headers=bearer, json=wish(asked, f"{i:032x}")) for i in range(4)
