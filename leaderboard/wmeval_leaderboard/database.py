@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, make_url,
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
-from wmeval.errors import UsageError
+from wmeval.errors import EnvironmentFault, UsageError
 
 BUSY_S = 10.0  # how long a writer waits for another on SQLite
 _POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 30}  # handlers run in up to 40 threads
@@ -67,15 +67,26 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the tables to what this version expects; does nothing where they are."""
+    """Bring the tables to what this version expects; does nothing where they are.
+
+    Raises:
+        EnvironmentFault: a later version has changed them already.
+    """
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with writing(engine) as session:
         config.attributes["connection"] = session.connection()
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as fault:
+            raise EnvironmentFault(
+                f"the tables are of another version of wmeval than this one ({fault}); install the one that "
+                "served them last, or a later one"
+            ) from fault
 
 
 def _prepare(connection: Any, _: Any) -> None:

@@ -5,10 +5,10 @@ import threading
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import OperationalError
 
-from wmeval.errors import UsageError
+from wmeval.errors import EnvironmentFault, UsageError
 from wmeval_leaderboard import accounts, database, ledger
 from wmeval_leaderboard.database import open_database, reading, upgrade, writing
 from wmeval_leaderboard.tables import Base, Ledger, Team
@@ -21,6 +21,13 @@ def test_migrations_from_nothing_make_the_tables(settings):
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     assert set(Base.metadata.tables) < set(inspect(engine).get_table_names())
+
+
+def test_tables_of_a_later_version_are_left_alone(engine):
+    with writing(engine) as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(EnvironmentFault, match="another version of wmeval"):
+        upgrade(engine)
 
 
 def test_what_fails_half_way_leaves_nothing(engine):

@@ -10,7 +10,7 @@ import click
 
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.commands.options import kept
-from wmeval_leaderboard.database import open_database
+from wmeval_leaderboard.database import open_database, upgrade
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.worker import work
 
@@ -26,6 +26,7 @@ def command(settings: Settings, once: bool, verify: bool) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
     kinds = ("verify",) if verify else ("rescore", "challenge")
-    engine, blobs = open_database(settings.url), Blobs(settings.files)
-    done = work(engine, blobs, settings, kinds=kinds, stopping=stopping.is_set, once=once)
+    engine = open_database(settings.url)
+    upgrade(engine)
+    done = work(engine, Blobs(settings.files), settings, kinds=kinds, stopping=stopping.is_set, once=once)
     click.echo(f"{done} job{'s' * (done != 1)} done")
