@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
@@ -16,23 +17,34 @@ from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.human import asking, clips, counting, page
 from wmeval_leaderboard.ledger import head
 from wmeval_leaderboard.pages.links import Links
-from wmeval_leaderboard.tables import Pair
+from wmeval_leaderboard.tables import Pair, Vote
 from wmeval_leaderboard.web import Blobs_, Engine_
 
 router = APIRouter(prefix="/human", include_in_schema=False)
 COOKIE = "wmeval_rater"
 YEAR_S = 365 * 86_400
 LIVE = Links()
+_log = logging.getLogger("wmeval.leaderboard")
 PRIVATE = {"Cache-Control": "private, no-store"}
 Slug = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 
 
 class Making:
-    """Makes the pairs of what was published since, in the background and by one thread at a time."""
+    """Makes the pairs of what was published since, in the background, and keeps the page of the results."""
 
     def __init__(self, engine: Engine, blobs: Blobs) -> None:
         self.engine, self.blobs = engine, blobs
         self._lock, self._at = threading.Lock(), ""
+        self._kept: tuple[Any, str] = (None, "")
+
+    def study(self) -> str:
+        """Return the page of what came of it, made again after each vote and each new pair."""
+        with reading(self.engine) as session:
+            pairs = session.scalar(select(func.count(Pair.id)).where(Pair.check == "")) or 0
+            now = (pairs, session.scalar(select(func.max(Vote.id))))
+            if self._kept[0] != now:
+                self._kept = (now, page.study(counting.votes(session), LIVE, pairs))
+        return self._kept[1]
 
     def begin(self) -> None:
         """Have missing pairs made, unless nothing happened since, or that is under way."""
@@ -44,8 +56,10 @@ class Making:
     def _make(self, at: str) -> None:
         try:
             clips.make(self.engine, self.blobs)
-            self._at = at
+        except Exception:
+            _log.exception("pairs of the human study")
         finally:
+            self._at = at  # what failed is tried again when something has changed
             self._lock.release()
 
 
@@ -75,13 +89,10 @@ Making_ = Annotated[Making, Depends(_making)]
 
 
 @router.get("")
-def study(engine: Engine_, making: Making_) -> Response:
+def study(making: Making_) -> Response:
     """Answer with what the study is and what came of it."""
     making.begin()
-    with reading(engine) as session:
-        told = counting.votes(session)
-        pairs = session.scalar(select(func.count(Pair.id)).where(Pair.check == "")) or 0
-    return HTMLResponse(page.study(told, LIVE, pairs), headers={"Cache-Control": "no-cache"})
+    return HTMLResponse(making.study(), headers={"Cache-Control": "no-cache"})
 
 
 @router.post("/begin")
