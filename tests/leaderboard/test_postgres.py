@@ -1,5 +1,6 @@
 """The same service on PostgreSQL: Debian's server, in a folder of its own, as its own user."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,12 +14,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import select, text
 
-from wmeval_leaderboard import accounts, jobs, ledger
+from wmeval import registry
+from wmeval.submission.parts import Part, root_of
+from wmeval.submission.signing import new_key, public_key, sign
+from wmeval_leaderboard import accounts, challenges, jobs, ledger
 from wmeval_leaderboard.app import create_app
 from wmeval_leaderboard.beside import Beside
+from wmeval_leaderboard.challenges import Answers, Declared
 from wmeval_leaderboard.database import open_database, reading, upgrade, writing
+from wmeval_leaderboard.human import asking, counting
+from wmeval_leaderboard.receiving import Missing
 from wmeval_leaderboard.settings import Settings
-from wmeval_leaderboard.tables import Base, Job, Ledger, Score, Submission, Team
+from wmeval_leaderboard.tables import Base, Job, Ledger, Pair, Score, Submission, Team
 
 pytestmark = pytest.mark.postgres
 
@@ -122,3 +129,29 @@ def test_a_submission_is_measured_and_published(engine, settings, store_run, fin
         assert len(again.all()) == 2
         assert session.scalars(select(Ledger.kind).order_by(Ledger.seq)).all()[-1] == "measured"
         assert ledger.verify(session) == len(session.scalars(select(Ledger)).all())
+
+
+def test_raters_vote_and_challenges_are_answered(engine, settings, team, season, blobs):
+    key, cookie = new_key(), asking.new_cookie()
+    card = json.loads(json.dumps(registry.load_adapter("linear-latent").card.to_json()))
+    model = {"name": "linear-latent", "version": "1", "weights": None, "options": {}}
+    with writing(engine) as session:
+        session.add_all(
+            Pair(slug=f"{i:016x}", case_id="a", check=("", "plain")[i % 2], length_s=0.8, age_s=0.0,
+                 real="ab" * 32, generated="cd" * 32) for i in range(4)
+        )  # fmt: skip
+        accounts.add_key(session, team, public_key(key))
+        made = challenges.issue(session, team, season, Declared(model, card, "arrays", "0" * 32), settings)
+        made.pack = blobs.put(b"pack")
+    with writing(engine) as session:
+        asked = asking.question(session, cookie)
+        assert asking.vote(session, cookie, asked.slug, "left", asked.mark)
+        session.flush()
+        assert len(counting.votes(session)) == 1
+        parts = [Part("surprise.csv", "ef" * 32, 3)]
+        root = root_of(parts)
+        answers = Answers(parts, root, public_key(key), sign(key, root), {"overlap": "none"})
+        row = challenges.promise(session, team, made.slug, answers, settings)
+        assert challenges.owned(session, team, made.slug).submission_id == row.id
+        with pytest.raises(Missing, match="1 files"):
+            challenges.complete(session, team, made.slug)
