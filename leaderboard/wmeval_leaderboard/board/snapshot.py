@@ -123,14 +123,15 @@ def _standing(entries: Iterable[Entry], season: str) -> list[Entry]:
     out = []
     for of in last.values():
         ladder = [of[trust] for trust in sorted(of)]
-        best, cells = ladder[-1], {}
+        best = ladder[-1]
+        cells: dict[Key, Cell] = {}
         for entry in ladder:
             cells |= entry.cells
-        given = {
+        given: dict[str, Any] = {
             name: next((v for e in reversed(ladder) if (v := getattr(e, name))), ())
             for name in ("plans", "metrics")
         }
-        speed = next((e.about["speed"] for e in reversed(ladder) if e.about.get("speed")), {})
+        speed: Any = next((e.about["speed"] for e in reversed(ladder) if e.about.get("speed")), {})
         out.append(replace(best, cells=cells, about={**best.about, "speed": speed}, **given))
     return out
 

@@ -68,7 +68,7 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
             {"transform": [] if len(points) <= LABELLED else [{"filter": "datum.front"}],
              "mark": {"type": "text", "align": "left", "dx": 9, "dy": -9, "fontSize": 11.5, "limit": 170,
                       "fill": "var(--ink)"},
-             "encoding": {"text": {"field": "model"}}},
+             "encoding": {"text": {"field": "model"}, "href": {"field": "href"}, "tooltip": said}},
         ],
         "config": {
             "font": "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Liberation Sans, sans-serif",

@@ -323,7 +323,8 @@ def many(made_up, count, probes=20):
             classes = CLASSES[i % 3]
             facts = card(f"Made-up model {i}", f"family {i // 4}", classes)
             model = tables.Model(
-                team_id=1, slug=f"m-{i}", name=facts["name"], family=facts["family"], identity=sha(i), card=facts
+                team_id=1, slug=f"m-{i}", name=facts["name"], family=facts["family"], identity=sha(i),
+                card=facts,
             )  # fmt: skip
             s.add(model)
             s.flush()
