@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from wmeval_leaderboard import tables
 from wmeval_leaderboard.blobs import Blobs
-from wmeval_leaderboard.board.entry import SOURCES, Entry
+from wmeval_leaderboard.board.entry import SOURCES, Entry, figures
 from wmeval_leaderboard.board.known import NotHere, not_here
 
 Row = Mapping[str, Any]
@@ -55,7 +55,7 @@ def results(session: Session, entry: Entry) -> dict[str, Any]:
     model = {"name": entry.name, "version": "", **(entry.about.get("model") or {})}
     return {
         **rows, "model": model, "card": dict(entry.card), "suite": entry.suite, "failed": 0,
-        "speed": entry.about.get("speed") or {},
+        "speed": figures(entry.about.get("speed")),
     }  # fmt: skip
 
 

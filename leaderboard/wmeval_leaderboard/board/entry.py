@@ -93,13 +93,29 @@ class Entry:
     @property
     def speed(self) -> float | None:
         """Predicted frames a second, on the machine of who ran it."""
-        told = (self.about.get("speed") or {}).get("frames_per_s")
-        return float(told) if isinstance(told, int | float) else None
+        told = figures(self.about.get("speed")).get("frames_per_s")
+        return None if told is None else float(told)
 
     @property
     def fps(self) -> float:
         """Frames a second of what it predicts."""
         return float(self.card["view"]["fps"])
+
+
+def figures(told: Any) -> dict[str, Any]:
+    """Return the finite numbers of what a sender says of speed, also inside of it; all else is dropped.
+
+    >>> figures({"wall_s": 1.5, "load_s": "soon", "stages": {"model": 2, "render": None}})
+    {'wall_s': 1.5, 'stages': {'model': 2}}
+    """
+    if not isinstance(told, Mapping):
+        return {}
+    deep = {k: figures(v) if isinstance(v, Mapping) else v for k, v in told.items()}
+    return {k: v for k, v in deep.items() if isinstance(v, dict) or _finite(v)}
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
 
 
 def most_trusted(*sources: str) -> str:

@@ -93,7 +93,12 @@ def _relations(snapshot: Snapshot, season: str, tag: str) -> Relations | None:
 def _front(told: Sequence[tuple[Entry, Number, Number]]) -> tuple[Point, ...]:
     able = [t for t in told if not t[0].reference]
     return tuple(
-        Point(e, x, y, not e.reference and not any(_beats(other, (e, x, y)) for other in able))
+        Point(
+            e,
+            x,
+            y,
+            not e.reference and not any(_beats(o, (e, x, y)) for o in able if o[0].classes == e.classes),
+        )
         for e, x, y in told
     )
 

@@ -17,6 +17,7 @@ from wmeval_leaderboard.board.relations import Point
 from wmeval_leaderboard.pages.links import Links
 
 COLOURS = 6
+SHAPES = ("circle", "square", "triangle-up", "cross", "triangle-down")  # one a class
 ELSEWHERE = "https://vega.github.io/vega-datasets/"
 MARKS = {"svg", "g", "path", "line", "rect", "text", "tspan", "a", "defs", "clipPath", "title", "circle"}
 LABELLED = 24  # points; of more only those of the front have their name beside them
@@ -25,6 +26,7 @@ LABELLED = 24  # points; of more only those of the front have their name beside 
 def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any]:
     """Return the plot of points: 95 % intervals as crosses, the front as a line, a colour for each family."""
     families = list(dict.fromkeys(p.entry.family for p in points if not p.entry.reference))
+    classes = sorted({p.entry.classes for p in points if not p.entry.reference})
     better = points[0].x.higher
     rows = [
         {
@@ -32,7 +34,8 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
             "href": links.to("models", p.entry.model), "family": p.entry.family,
             "colour": _colour(p, families),
             "x": p.x.value, "xlo": p.x.lo, "xhi": p.x.hi, "y": p.y.value, "ylo": p.y.lo, "yhi": p.y.hi,
-            "front": p.front, "reference": p.entry.reference,
+            "front": p.front, "reference": p.entry.reference, "class": ", ".join(p.entry.classes),
+            "shape": "diamond" if p.entry.reference else SHAPES[classes.index(p.entry.classes) % len(SHAPES)],
         }
         for p in points
     ]  # fmt: skip
@@ -44,7 +47,7 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
     up = {"field": "y", "type": "quantitative", "title": y, "scale": {"zero": False, "nice": True}}
     colour = {"field": "colour", "type": "nominal", "scale": None, "legend": None}
     said = [
-        {"field": "model"}, {"field": "team"}, {"field": "tier"},
+        {"field": "model"}, {"field": "team"}, {"field": "tier"}, {"field": "class"},
         {"field": "x", "title": x, "format": ".3~g"}, {"field": "y", "title": y, "format": ".2f"},
     ]  # fmt: skip
     cross = {"type": "rule", "strokeWidth": 1.6, "opacity": 0.32}
@@ -55,7 +58,7 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
         "layer": [
             {"transform": [{"filter": "datum.front"}],
              "mark": {"type": "line", "stroke": "var(--ink)", "strokeDash": [2, 4], "opacity": 0.45},
-             "encoding": {"order": {"field": "x", "type": "quantitative"}}},
+             "encoding": {"order": {"field": "x", "type": "quantitative"}, "detail": {"field": "class"}}},
             {"transform": [{"filter": "isValid(datum.xlo)"}], "mark": cross,
              "encoding": {"x": {**across, "field": "xlo"}, "x2": {"field": "xhi"}, "color": colour}},
             {"transform": [{"filter": "isValid(datum.ylo)"}], "mark": cross,
@@ -63,8 +66,7 @@ def spec(points: Sequence[Point], links: Links, x: str, y: str) -> dict[str, Any
             {"mark": {"type": "point", "filled": True, "size": 100, "stroke": "var(--paper)",
                       "strokeWidth": 1.4, "opacity": 1},
              "encoding": {"color": colour, "href": {"field": "href"}, "tooltip": said,
-                          "shape": {"condition": {"test": "datum.reference", "value": "diamond"},
-                                    "value": "circle"}}},
+                          "shape": {"field": "shape", "type": "nominal", "scale": None, "legend": None}}},
             {"transform": [] if len(points) <= LABELLED else [{"filter": "datum.front"}],
              "mark": {"type": "text", "align": "left", "dx": 9, "dy": -9, "fontSize": 11.5, "limit": 170,
                       "fill": "var(--ink)"},

@@ -217,7 +217,8 @@ def test_three_videos_are_shown_in_step_and_frame_by_frame(browser, home):
 def test_the_plot_answers_to_the_pointer_and_says_what_a_point_is(browser, home):
     browser.open(f"{home}/utility")
     browser.wait("document.querySelector('#plot .vega-embed') !== null")
-    browser.ask("document.querySelector('#plot .mark-symbol path').scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'})")
+    browser.ask("document.querySelector('#plot .mark-symbol path')"
+                ".scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'})")  # fmt: skip
     at = browser.ask("(() => { const p = document.querySelector('#plot .mark-symbol path');"
                      "const b = p.getBoundingClientRect();"
                      "return [b.x + b.width / 2, b.y + b.height / 2]; })()")  # fmt: skip

@@ -10,7 +10,8 @@ def test_no_other_model_is_at_least_as_good_in_both_as_one_of_the_front(snapshot
     assert not points[0].x.higher
     for p in points:
         beaten = any(
-            o.x.value <= p.x.value
+            o.entry.classes == p.entry.classes
+            and o.x.value <= p.x.value
             and o.y.value >= p.y.value
             and (o.x.value, o.y.value) != (p.x.value, p.y.value)
             for o in points
