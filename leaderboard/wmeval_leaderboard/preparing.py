@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 from sqlalchemy import Engine, select
@@ -19,11 +20,12 @@ from wmeval.run.code import file_digest
 from wmeval_leaderboard import hidden, ledger, seasons
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.database import reading, writing
-from wmeval_leaderboard.limited import Bounds, Died
+from wmeval_leaderboard.limited import Bounds
 from wmeval_leaderboard.receiving import arrived
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Challenge, Season
 
+GIVEN_UP = "its questions could not be made; the operator finds the reason in the log"
 _log = logging.getLogger("wmeval.leaderboard")
 
 
@@ -33,6 +35,7 @@ class Preparing:
     def __init__(self, engine: Engine, blobs: Blobs, settings: Settings) -> None:
         self.engine, self.blobs, self.settings = engine, blobs, settings
         self._under_way: set[str] = set()
+        self._died: Counter[str] = Counter()
         self._lock, self._one = threading.Lock(), threading.Lock()
 
     def begin(self, slug: str) -> None:
@@ -49,10 +52,13 @@ class Preparing:
                 prepare(self.engine, self.blobs, self.settings, slug)
         except UsageError as refused:
             self._refuse(slug, str(refused))
-        except (EnvironmentFault, Died) as fault:
-            _log.error("challenge %s: %s", slug, fault)
+        except EnvironmentFault as lacking:  # of this machine: it is tried again when it is asked for
+            _log.error("challenge %s: %s", slug, lacking)
         except Exception:
             _log.exception("challenge %s", slug)
+            self._died[slug] += 1
+            if self._died[slug] >= self.settings.attempts:
+                self._refuse(slug, GIVEN_UP)
         finally:
             with self._lock:
                 self._under_way.discard(slug)

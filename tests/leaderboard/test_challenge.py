@@ -36,7 +36,8 @@ from wmeval_leaderboard.client import challenge as theirs
 from wmeval_leaderboard.client.sending import Sent
 from wmeval_leaderboard.client.server import Server
 from wmeval_leaderboard.database import open_database, reading, upgrade, writing
-from wmeval_leaderboard.preparing import Preparing
+from wmeval_leaderboard.limited import Died
+from wmeval_leaderboard.preparing import GIVEN_UP, Preparing
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Challenge, Ledger, Score, Season, Submission, Team
 from wmeval_leaderboard.worker import work
@@ -348,3 +349,14 @@ def test_what_is_stated_of_answers_is_known(key, settings):
         answers = Answers(parts, told["root"], told["key"], told["signature"], stated)
         with pytest.raises(UsageError, match=sentence):
             answers.check(settings)
+
+
+def test_what_keeps_failing_is_given_up(season, asked, client, bearer, app, engine, monkeypatch, until):
+    def fail(*_):
+        raise Died("the measuring process ended by signal 9")
+
+    monkeypatch.setattr("wmeval_leaderboard.preparing.prepare", fail)
+    made = client.post("/api/v1/challenges", headers=bearer, json=wish(asked)).json()
+    path = f"/api/v1/challenges/{made['challenge']}"
+    until(lambda: client.get(path, headers=bearer).json()["state"] == "refused", "a refusal")
+    assert client.get(path, headers=bearer).json()["reason"] == GIVEN_UP
