@@ -34,6 +34,7 @@ from wmeval.suite import Instrument
 _LINE, _KEY, _DIGEST = text(WORD, 100), text(NAME, 120), text(DIGEST, 64)
 _SHARE, _NUMBER, _COUNT = optional(number(0, 1)), optional(number()), whole(0, 10_000_000)
 _INSTRUMENT = exactly(*get_args(Instrument))
+_METRIC = text(r"[A-Za-z0-9][^<>\"'&\\]{0,199}", 200)  # fvd[r3d18-0f1e]
 _TAG = text(r"[a-z0-9-]{0,40}", 40)
 
 _VIEW = fields(
@@ -77,7 +78,7 @@ _RESULTS = fields(
         anchors=exactly("stored", "local", "chance"), rows=named(anything), **_INTERVAL,
     )),
     fidelity=many(fields(
-        metric=_LINE, entry=text(most=400), unit=text(most=200), tag=_TAG, value=_NUMBER, n=_COUNT,
+        metric=_METRIC, entry=text(most=400), unit=text(most=200), tag=_TAG, value=_NUMBER, n=_COUNT,
         better=exactly("higher", "lower"), curve=many(_NUMBER), **_INTERVAL,
     )),
     planning=many(fields(

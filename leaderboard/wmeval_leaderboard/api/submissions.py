@@ -14,7 +14,8 @@ from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
 from starlette.requests import ClientDisconnect
 
@@ -28,6 +29,7 @@ from wmeval_leaderboard.tables import Blob, Submission, Team
 from wmeval_leaderboard.web import Blobs_, Engine_, Settings_, TeamOf
 
 router = APIRouter(prefix="/api/v1", tags=["submitting"])
+MOST = 200_000  # files that are read of at all; `Settings.most_parts` says how many are taken
 MOST_AT_ONCE = 4096  # contents in one request
 WRITTEN = 64 << 10  # bytes that are held before they are written: what a server that dies forgets
 HEAD = struct.Struct(">32sI")  # of each content in a request of many: digest, size [bytes]
@@ -40,7 +42,7 @@ class Announcement(BaseModel):
     """What will be sent: [path, SHA-256, bytes] of each file, their root, and two of them at once."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    parts: list[Annotated[list[Any], Field(min_length=3, max_length=3)]]
+    parts: Annotated[list[Annotated[list[Any], Field(min_length=3, max_length=3)]], Field(max_length=MOST)]
     root: str = _Hex
     key: str = _Hex
     signature: str = _Hex
@@ -62,8 +64,16 @@ class Withdrawal(BaseModel):
     reason: str = Field(min_length=1, max_length=500)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, team: TeamOf) -> bytes:
+    """Return the whole body, which is read of nobody but a team."""
     return await request.body()
+
+
+def _announced(data: Annotated[bytes, Depends(_body)]) -> receiving.Announced:
+    try:
+        return Announcement.model_validate_json(data).read()
+    except ValidationError as fault:
+        raise RequestValidationError(fault.errors(include_input=False, include_context=False)) from fault
 
 
 @router.get("/me")
@@ -74,10 +84,13 @@ def me(team: TeamOf) -> dict[str, Any]:
 
 @router.post("/submissions")
 def announce(
-    told: Announcement, team: TeamOf, engine: Engine_, blobs: Blobs_, settings: Settings_
+    given: Annotated[receiving.Announced, Depends(_announced)],
+    team: TeamOf,
+    engine: Engine_,
+    blobs: Blobs_,
+    settings: Settings_,
 ) -> dict[str, Any]:
     """Put up a submission and return its address and the digests that are lacking here."""
-    given = told.read()
     documents = receiving.read_announced(given, receiving.limits_of(settings))
     with reading(engine) as session:
         there = receiving.find(session, team, given.root)

@@ -105,6 +105,19 @@ def test_without_a_token_nothing_is_taken(run_packed, client, season, key, annou
         assert client.request(method, path, json=body).status_code == 401, path
 
 
+def test_nothing_of_a_stranger_is_read(client, season):
+    answer = client.post("/api/v1/submissions", content=b"[" * (1 << 20))
+    assert answer.status_code == 401
+    assert client.post("/api/v1/blobs", content=b"short").status_code == 401
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b'{"parts": ' + b"[[]," * 10 + b"[]]}", b"\xff"])
+def test_what_is_no_announcement_is_told_so(body, client, bearer, season):
+    answer = client.post("/api/v1/submissions", content=body, headers=bearer)
+    assert answer.status_code == 422
+    assert "is not as expected" in answer.json()["error"]
+
+
 def test_a_run_of_no_open_season_is_refused(run_packed, server, operator, key):
     with pytest.raises(UsageError, match="no season of it is open here; open: none"):
         sending.send(run_packed, server, key)

@@ -140,6 +140,26 @@ def test_results_say_what_they_must_and_nothing_else(change, sentence, run, list
     assert sentence in refused(run, listed)
 
 
+def test_metrics_may_name_their_features(run, listed):
+    edit(run.path / "results.json", lambda r: r["fidelity"][0].update(metric="fvd[r3d18-0f1e]"))
+    assert check(*listed(run), Limits()).results["fidelity"][0]["metric"] == "fvd[r3d18-0f1e]"
+
+
+@pytest.mark.parametrize("name", [*registry.entries("models"), *registry.REFERENCE_NAMES])
+def test_every_card_of_this_release_can_be_handed_in(name, run, listed):
+    known = registry.is_reference(name)
+    card = (registry.load_reference(name) if known else registry.load_adapter(name)).card
+    edit(run.path / "manifest.json", lambda m: m.update(card={**card.to_json(), "reference": True}))
+    about = {"name": card.name, "version": card.version}
+
+    def say(results):
+        results["model"].update(about)
+        results["card"].update(about)
+
+    edit(run.path / "results.json", say)
+    assert check(*listed(run), Limits()).manifest["card"]["name"] == card.name
+
+
 @pytest.mark.parametrize(
     "text",
     [
