@@ -43,6 +43,30 @@ from wmeval_leaderboard.tables import Challenge, Ledger, Score, Season, Submissi
 from wmeval_leaderboard.worker import work
 
 MODEL = "linear-latent"
+STILL = '''
+"""A model that shows the last frame again, and is surprised by whatever changes."""
+import numpy as np
+
+from wmeval.camera import View
+from wmeval.model import ActionSpace, Adapter, Card, Prediction
+
+CARD = Card("still", "test", "1", "Apache-2.0", "here", frozenset({"generates", "scores"}), View(),
+            (2, 64), None, ActionSpace("none"), ("clip", "never"), max_batch=3)
+
+
+class Still:
+    card = CARD
+
+    def generate(self, batch, seeds):
+        return [Prediction(frames=np.repeat(o.frames[-1:], o.horizon, axis=0)) for o in batch]
+
+    def score(self, batch):
+        change = [np.abs(np.diff(c.frames.astype(float), axis=0)).mean((1, 2, 3)) for c in batch]
+        return [Prediction(surprise=np.r_[np.nan, c]) for c in change]
+
+
+ADAPTER = Adapter(CARD, lambda weights, device, options: Still())
+'''
 
 
 @pytest.fixture
@@ -104,7 +128,8 @@ def done(tmp_path_factory):
         seasons.open_season(session, "first", str(Path(__file__).with_name("tiny_suite.py")))
     with TestClient(create_app(settings)) as client:
         server = Server("http://testserver", token, client=client, wait=lambda s: time.sleep(0.1))
-        sent = theirs.answer(server, key, Request(MODEL, device="cpu"), folder / "mine")
+        (folder / "still.py").write_text(STILL)
+        sent = theirs.answer(server, key, Request(str(folder / "still.py")), folder / "mine")
         assert work(engine, Blobs(settings.files), settings, once=True) == 1
         yield Done(settings, engine, client, token, key, sent, folder)
     engine.dispose()
@@ -120,15 +145,17 @@ def test_answers_are_measured_as_a_hidden_run_and_published(done, tmp_path):
     assert done.sent.state == "queued"
     mine = done.one(Submission)
     with reading(done.engine) as session:
-        rows = {(r.name, r.instrument): r for r in session.scalars(select(Score))}
+        first = select(Score).where(Score.submission_id == mine.id, Score.section == "scores")
+        rows = {(r.name, r.instrument): r for r in session.scalars(first)}
         told = [e.body for e in session.scalars(select(Ledger)) if e.kind == "measured"]
     assert (mine.state, mine.tier, mine.kind) == ("published", "challenged", "challenge")
     assert told[0]["wrong"] == 0
     assert {r.source for r in rows.values()} == {"challenged"}
     suite = done.one(Season).versions["given"]
     with hidden(done.secret):
-        ran = wmeval.run(MODEL, suite, device="cpu", executor="inline", out=tmp_path / "ran",
-                         instruments=["rollout", "surprise"])  # fmt: skip
+        still = str(done.folder / "still.py")
+        ran = wmeval.run(still, suite, executor="inline", out=tmp_path / "ran")
+    assert len(ran.results["scores"]) == 4
     for row in ran.results["scores"]:
         kept = rows[row["probe"], row["instrument"]]
         assert kept.row["error"] == pytest.approx(row["error"], abs=1e-9)
@@ -167,7 +194,7 @@ def test_the_secret_lies_in_no_file_of_the_server_but_its_database(done):
 
 
 def test_the_same_call_goes_on_and_sends_nothing_twice(done):
-    again = theirs.answer(done.server, done.key, Request(MODEL, device="cpu"), done.folder / "mine")
+    again = theirs.answer(done.server, done.key, Request(str(done.folder / "still.py")), done.folder / "mine")
     assert (again.slug, again.files, again.state) == (done.sent.slug, 0, "published")
     assert done.one(Challenge).submission_id == done.one(Submission).id
 
