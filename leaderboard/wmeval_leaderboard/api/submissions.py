@@ -58,6 +58,10 @@ class Announcement(BaseModel):
         return receiving.Announced(listed, self.root, self.key, self.signature, documents)
 
 
+# the body is read by hand, after the token
+_ANNOUNCED = {"required": True, "content": {"application/json": {"schema": Announcement.model_json_schema()}}}
+
+
 class Withdrawal(BaseModel):
     """Why a submission is taken back, for everyone to read."""
 
@@ -82,7 +86,7 @@ def me(team: TeamOf) -> dict[str, Any]:
     return {"team": team.name, "admin": team.admin}
 
 
-@router.post("/submissions")
+@router.post("/submissions", openapi_extra={"requestBody": _ANNOUNCED})
 def announce(
     given: Annotated[receiving.Announced, Depends(_announced)],
     team: TeamOf,
