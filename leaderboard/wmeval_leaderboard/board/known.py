@@ -52,6 +52,17 @@ def suite(key: str) -> Suite | None:
     return found if found.key == key else None
 
 
+def asks(key: str, section: str, name: str, tag: str) -> bool:
+    """Return whether the suite name@version asks for a row of results; yes where it is not installed here."""
+    told = suite(key)
+    bare = name.partition("@")[0]
+    if told is None:
+        return True
+    if section == "scores":
+        return bare in told.probes and probe(name) is not None and tag in (*told.tags, "control")
+    return bare in (told.metrics if section == "fidelity" else told.tasks)
+
+
 @cache
 def metric(name: str) -> Metric | SetMetric | None:
     """Return a metric by its name without digest, or None where it is not installed here."""

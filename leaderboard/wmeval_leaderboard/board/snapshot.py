@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from wmeval_leaderboard import tables
 from wmeval_leaderboard.board.entry import TIER_OF, Cell, Entry, Key, Season, most_trusted
-from wmeval_leaderboard.board.known import NotHere, not_here, probe
+from wmeval_leaderboard.board.known import NotHere, asks, not_here, probe
 from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.ledger import head
 
@@ -210,6 +210,8 @@ def _filled(entry: Entry, told: Mapping[tuple[str, str], Sequence[Row]]) -> Entr
     for (section, source), rows in told.items():
         for row in rows if section in ("scores", "fidelity") else ():
             key = key_of(section, row)
+            if source == "reported" and not asks(entry.suite, section, key[1], key[3]):
+                continue  # what one sender alone lists would be a column that all others lack
             if key not in by_key or most_trusted(by_key[key][0], source) == source:
                 by_key[key] = (source, row)
     cells = {
@@ -222,6 +224,7 @@ def _filled(entry: Entry, told: Mapping[tuple[str, str], Sequence[Row]]) -> Entr
     ]
     planned = [source for section, source in told if section == "planning"]
     plans = told["planning", most_trusted(*planned)] if planned else ()
+    plans = [row for row in plans if asks(entry.suite, "planning", row["task"], row["tag"])]
     return replace(entry, cells=cells, metrics=tuple(metrics), plans=tuple(plans))
 
 

@@ -73,7 +73,9 @@ def board(snapshot: Snapshot, query: Query, load: Load, *, per_page: int | None 
     everyone = snapshot.standing(season.name)
     models = [e for e in everyone if not e.reference]
     all_tags = snapshot.once(("tags", season.name), lambda: tags(everyone))
-    if everyone and query.tag not in all_tags:
+    if all_tags and query.tag == Query().tag not in all_tags:
+        query = replace(query, tag=all_tags[0])  # a suite of tasks has tags of its own
+    if all_tags and query.tag not in all_tags:
         raise UsageError(f"tag was given as {query.tag!r}; expected {' or '.join(all_tags)}")
     made = snapshot.once(
         ("columns", season.name, query.view, query.tag), lambda: columns(query.view, query.tag, everyone)

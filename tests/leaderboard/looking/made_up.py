@@ -42,7 +42,7 @@ class MadeUp:
     blobs: Blobs
     settings: Settings
 
-    def season(self, name="made-up-2026", suite="core@0.1", **more):
+    def season(self, name="made-up-2026", suite="made-up@0.1", **more):
         with writing(self.engine) as s:
             given = {
                 "versions": {"wmeval": "0.1.0"},
@@ -83,6 +83,7 @@ class MadeUp:
         seed=0,
         reason="",
         surprise=True,
+        metrics=True,
         kind="run",
         gap=None,
         at=1.71e9,
@@ -100,7 +101,7 @@ class MadeUp:
         about = {
             "model": {"name": name, "version": "0.1", "weights": sha(name), "options": {}},
             "card": facts,
-            "suite": "core@0.1",
+            "suite": "made-up@0.1",
             "speed": {"frames_per_s": float(5 + 90 * rng.random()), "ms_per_frame": 12.0},
             "machine": "made up",
         }
@@ -129,7 +130,7 @@ class MadeUp:
                 model_id=model.id,
                 season_id=season_row.id,
                 kind=kind,
-                suite="core@0.1",
+                suite=season_row.suite,
                 tier=tier,
                 state=state,
                 reason=reason,
@@ -191,7 +192,8 @@ class MadeUp:
                 ("body-psnr", "dB", "higher", 9 + 8 * level),
             ):
                 row = fidelity_row(rng, metric, unit, better, value * (1 + 0.03 * rng.normal()))
-                put("fidelity", metric, "rollout", "iid", row)
+                if metrics:
+                    put("fidelity", metric, "rollout", "iid", row)
             if plans:
                 for task in TASKS:
                     skill = float(np.clip(level + rng.normal(0, 0.15), 0, 1))
@@ -329,7 +331,7 @@ def many(made_up, count, probes=20):
             s.add(model)
             s.flush()
             submission = tables.Submission(
-                slug=f"s-{i}", team_id=1, model_id=model.id, season_id=1, kind="run", suite="core@0.1",
+                slug=f"s-{i}", team_id=1, model_id=model.id, season_id=1, kind="run", suite="made-up@0.1",
                 tier="re-scored", state="published", root=sha(i), signature=sha(i) * 2, key_id=1,
                 about={"speed": {"frames_per_s": 50.0}}, classes=list(classes), created=1.71e9,
                 published=1.71e9,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wmeval import registry
 from wmeval.errors import UsageError
 from wmeval_leaderboard.board import export
 from wmeval_leaderboard.board.columns import mean
@@ -92,6 +93,22 @@ def test_what_a_challenge_lacks_is_of_the_run_beside_it_and_says_so(made_up):
     assert tiers == {p: "challenged" if p in PROBES[:2] else "re-scored" for p in PROBES}
     (column,) = [c for c in board(snapshot, Query(), loader(made_up.engine)).columns if c.key == "physics"]
     assert column.read(entry).tier == "re-scored"  # a mean is as trusted as the least of its parts
+
+
+def test_what_one_sender_alone_lists_is_no_column_and_unranks_nobody(made_up):
+    made_up.season("s", suite="core@0.1")
+    made_up.team("lab")
+    asked = [registry.load_probe(p.partition("@")[0]).key for p in PROBES]
+    for name in ("one", "two"):
+        made_up.model("s", "lab", name, 0.5, probes=asked)
+    junk = (*asked, "nonsense@0.1", "gravity@9.9", "/etc/passwd.py")
+    made_up.model("s", "lab", "three", 0.5, tier="self-reported", probes=junk, tags=("iid", "ood-wishful"))
+    snapshot = Snapshots(made_up.engine).now()
+    told = board(snapshot, Query(view="physics"), loader(made_up.engine))
+    assert {c.key for c in told.columns} == {p.partition("@")[0] for p in asked}
+    assert "ood-wishful" not in told.tags
+    profile = board(snapshot, Query(), loader(made_up.engine))
+    assert [line.ranked.entry.name for line in lines(profile) if line.ranked.rank is None] == []
 
 
 def test_a_filter_hides_rows_and_changes_no_rank(shown):
@@ -226,3 +243,12 @@ def test_no_cell_of_a_csv_is_a_formula(shown):
     told = dataclasses.replace(told, sections=(dataclasses.replace(section, lines=(line,)),))
     (row, *_) = csv.DictReader(io.StringIO(export.as_csv(told).decode()))
     assert row["name"].startswith("'=")
+
+
+def test_a_season_without_iid_scenes_opens_on_the_tags_that_it_has(made_up):
+    made_up.season("s")
+    made_up.team("lab")
+    made_up.model("s", "lab", "one", 0.5, tags=("ood-speed",), plans=False, surprise=False, metrics=False)
+    told = board(Snapshots(made_up.engine).now(), Query(), loader(made_up.engine))
+    assert told.query.tag == "ood-speed"
+    assert lines(told)[0].cells
