@@ -24,7 +24,7 @@ from wmeval.run.store import content_digest
 from wmeval.submission.limits import Limits
 
 Axes = tuple[int | None, ...]  # None = any length
-_MEMBER = re.compile(r"[A-Za-z0-9_.-]{1,64}\.npy")
+_MEMBER = re.compile(r"[A-Za-z0-9_. -]{1,64}\.npy")
 _HEAD = 1 << 11  # bytes, enough for magic, version, length and the text of at most 1 KiB
 _END = struct.Struct("<4s4H2LH")  # the end of a zip's directory
 

@@ -136,6 +136,19 @@ def test_strange_names_are_refused_where_any_arrays_are_taken():
     refused(zipped([("x", npy(GOOD))]), None)
 
 
+def test_a_readout_is_taken_as_it_is():
+    from wmeval.camera import View
+    from wmeval.perceive.readout import Readout, from_arrays
+
+    maps, single = np.full((6, 4), np.nan), np.zeros((8, 3), np.float32)
+    given = Readout(
+        (2, 4), View(), single[:, 0], single, np.zeros((6, 4, 2)), maps, maps, maps, np.zeros((6, 2, 2)),
+        {"median px": 1.5, "share of presence told": 0.9},
+    ).to_arrays()  # fmt: skip
+    made = read(io.BytesIO(packed(**given)), name_of(**given), None, Limits())
+    assert from_arrays(made).fitted == {"median px": 1.5, "share of presence told": 0.9}
+
+
 def test_other_archives_are_refused():
     good = zipped([("frames.npy", npy(GOOD))])
     refused(b"")
