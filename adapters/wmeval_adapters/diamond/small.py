@@ -1,9 +1,9 @@
 """Our own small denoiser: a mean that moves remembered bodies over the background, and EDM around it.
 
 The clean frame is taken to be normal around a mean M that the network tells from the past, with a standard
-deviation that is large near bodies and small elsewhere. Then D = c_skip x + (1 - c_skip) M + c_out R is the
-exact answer for R = 0, the grain of sampling dies out where nothing happens, and R is free to tell the rest.
-M is the background, with each remembered body drawn again where the network says that it has got to; it is
+deviation that is large near bodies that move and small elsewhere. Then D = c_skip x + (1 - c_skip) M + c_out R
+is the exact answer for R = 0, the grain of sampling dies out where nothing happens, and R, between -1 and 1,
+tells the rest. M is the background, with each remembered body drawn again where the network says that it has got to; it is
 told once a frame, and no noise is looked at for it.
 """
 
@@ -181,7 +181,8 @@ class SmallDenoiser(nn.Module):
         condition = self.noise(torch.cat([wave.cos(), wave.sin()], 1))
         h = expected.features.detach() + self.noisy(F.pixel_unshuffle(edm.c_in * (x - mean), PATCH))
         h = F.silu(self.clear(self.denoise(h, condition)))
-        paint = F.pixel_shuffle(self.paint(h).float(), PATCH)
+        # More than a standard deviation is never said: grain where little happens costs more than it tells.
+        paint = torch.tanh(F.pixel_shuffle(self.paint(h).float(), PATCH))
         return edm.c_skip * x + (1 - edm.c_skip) * mean + edm.c_out * paint
 
 
