@@ -52,6 +52,12 @@ class Season:
     opens: float  # s since 1970
     closes: float | None
 
+    def asks(self, section: str, name: str) -> bool:
+        """Return whether a row of results is of what this season fixed; yes where it fixed no list."""
+        lists = {"scores": "probes", "fidelity": "metrics", "planning": "tasks"}
+        fixed = self.versions.get(lists[section])
+        return fixed is None or (name.partition("@")[0] if section == "fidelity" else name) in fixed
+
     @property
     def over(self) -> bool:
         """Whether its hidden seeds are public."""

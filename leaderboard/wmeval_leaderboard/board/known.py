@@ -11,7 +11,6 @@ from wmeval import registry
 from wmeval.errors import UsageError
 
 if TYPE_CHECKING:
-    from wmeval.metric import Metric, SetMetric
     from wmeval.probe import Probe
     from wmeval.suite import Suite
     from wmeval.task import Task
@@ -50,24 +49,6 @@ def suite(key: str) -> Suite | None:
         return None
     found = registry.load_suite(name)
     return found if found.key == key else None
-
-
-def asks(key: str, section: str, name: str, tag: str) -> bool:
-    """Return whether the suite name@version asks for a row of results; yes where it is not installed here."""
-    told = suite(key)
-    bare = name.partition("@")[0]
-    if told is None:
-        return True
-    if section == "scores":
-        return bare in told.probes and probe(name) is not None and tag in (*told.tags, "control")
-    return bare in (told.metrics if section == "fidelity" else told.tasks)
-
-
-@cache
-def metric(name: str) -> Metric | SetMetric | None:
-    """Return a metric by its name without digest, or None where it is not installed here."""
-    bare = name.partition("@")[0]
-    return registry.load_metric(bare) if bare in registry.entries("metrics") else None
 
 
 @cache

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from wmeval_leaderboard import tables
 from wmeval_leaderboard.board.entry import TIER_OF, Cell, Entry, Key, Season, most_trusted
-from wmeval_leaderboard.board.known import NotHere, asks, not_here, probe
+from wmeval_leaderboard.board.known import NotHere, not_here, probe
 from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.ledger import head
 
@@ -152,8 +152,9 @@ def read(session: Session) -> Snapshot:
         told[submission][section, source].append(row)
         if section == "scores" and row.get("rows"):
             references.setdefault(key_of(section, row), row["rows"])
-    full = tuple(_filled(entry, told.get(id_, {})) for id_, entry in entries.items())
-    return Snapshot(at, tuple(_seasons(session)), full, references)
+    seasons = {season.name: season for season in _seasons(session)}
+    full = tuple(_filled(e, seasons[e.season], told.get(e.id, {})) for e in entries.values())
+    return Snapshot(at, tuple(seasons.values()), full, references)
 
 
 def key_of(section: str, row: Row) -> Key:
@@ -204,13 +205,13 @@ _FIELDS = (
 )  # fmt: skip
 
 
-def _filled(entry: Entry, told: Mapping[tuple[str, str], Sequence[Row]]) -> Entry:
+def _filled(entry: Entry, season: Season, told: Mapping[tuple[str, str], Sequence[Row]]) -> Entry:
     """Return an entry with its numbers, each of the most trusted source that has it."""
     by_key: dict[Key, tuple[str, Row]] = {}
     for (section, source), rows in told.items():
         for row in rows if section in ("scores", "fidelity") else ():
             key = key_of(section, row)
-            if source == "reported" and not asks(entry.suite, section, key[1], key[3]):
+            if source == "reported" and not season.asks(section, key[1]):
                 continue  # what one sender alone lists would be a column that all others lack
             if key not in by_key or most_trusted(by_key[key][0], source) == source:
                 by_key[key] = (source, row)
@@ -224,7 +225,7 @@ def _filled(entry: Entry, told: Mapping[tuple[str, str], Sequence[Row]]) -> Entr
     ]
     planned = [source for section, source in told if section == "planning"]
     plans = told["planning", most_trusted(*planned)] if planned else ()
-    plans = [row for row in plans if asks(entry.suite, "planning", row["task"], row["tag"])]
+    plans = [row for row in plans if season.asks("planning", row["task"])]
     return replace(entry, cells=cells, metrics=tuple(metrics), plans=tuple(plans))
 
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmeval import registry
 from wmeval.errors import UsageError
 from wmeval_leaderboard.board import export
 from wmeval_leaderboard.board.columns import mean
@@ -96,17 +95,19 @@ def test_what_a_challenge_lacks_is_of_the_run_beside_it_and_says_so(made_up):
 
 
 def test_what_one_sender_alone_lists_is_no_column_and_unranks_nobody(made_up):
-    made_up.season("s", suite="core@0.1")
+    asked = list(PROBES)
+    fixed = {"probes": asked, "tasks": ["push@0.1"], "metrics": {"lpips": "", "psnr": "", "body-psnr": ""}}
+    made_up.season("s", versions=fixed)
     made_up.team("lab")
-    asked = [registry.load_probe(p.partition("@")[0]).key for p in PROBES]
     for name in ("one", "two"):
         made_up.model("s", "lab", name, 0.5, probes=asked)
     junk = (*asked, "nonsense@0.1", "gravity@9.9", "/etc/passwd.py")
-    made_up.model("s", "lab", "three", 0.5, tier="self-reported", probes=junk, tags=("iid", "ood-wishful"))
+    made_up.model("s", "lab", "three", 0.5, tier="self-reported", probes=junk)
     snapshot = Snapshots(made_up.engine).now()
     told = board(snapshot, Query(view="physics"), loader(made_up.engine))
     assert {c.key for c in told.columns} == {p.partition("@")[0] for p in asked}
-    assert "ood-wishful" not in told.tags
+    tasks = board(snapshot, Query(view="planning"), loader(made_up.engine)).columns
+    assert [c.key for c in tasks] == ["push-choose", "push-control"]
     profile = board(snapshot, Query(), loader(made_up.engine))
     assert [line.ranked.entry.name for line in lines(profile) if line.ranked.rank is None] == []
 
