@@ -1,9 +1,9 @@
 """Our own small denoiser: a mean that moves remembered bodies over the background, and EDM around it.
 
 The clean frame is taken to be normal around a mean M that the network tells from the past, with a standard
-deviation that is large near bodies that move and small elsewhere. Then D = c_skip x + (1 - c_skip) M + c_out R
-is the exact answer for R = 0, the grain of sampling dies out where nothing happens, and R, between -1 and 1,
-tells the rest. M is the background, with each remembered body drawn again where the network says that it has got to; it is
+deviation that is large near bodies that move and small elsewhere. D = c_skip x + (1 - c_skip) M + c_out R is
+then exact for R = 0, the grain of sampling dies out where nothing happens, and R, in [-1, 1], tells the rest.
+M is the background, with each remembered body drawn again where the network says that it has got to; it is
 told once a frame, and no noise is looked at for it.
 """
 

@@ -1,4 +1,4 @@
-"""trial@0.1: three concepts and two tasks by every instrument; small enough to be measured twice in an hour."""
+"""trial@0.1: three concepts and two tasks by every instrument: a first season that a laptop can hold."""
 
 from dataclasses import replace
 
