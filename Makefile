@@ -4,7 +4,7 @@ BIN := .venv/bin
 TESTERS ?= 2
 READY := .venv/.ready
 
-.PHONY: run test lint types tests slow clean
+.PHONY: run test lint types tests test-service slow leaderboard season clean
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -20,10 +20,23 @@ types: $(READY)
 	$(BIN)/mypy
 
 tests: $(READY)
-	$(BIN)/pytest -m "not slow" -n $(TESTERS) --dist loadfile
+	@echo "left out here: slow (make slow), and browser, postgres, load (make test-service)"
+	$(BIN)/pytest -m "not slow and not browser and not postgres and not load" -n $(TESTERS) --dist loadfile
+
+# needs Debian's chromium and postgresql; .ci/run installs them
+test-service: $(READY)
+	$(BIN)/pytest -m "(browser or postgres or load) and not slow" tests
 
 slow: $(READY)
 	$(BIN)/pytest -m slow
+
+# the leaderboard with its first season, at http://127.0.0.1:8000
+leaderboard: $(READY)
+	$(BIN)/python seasons/season.py load leaderboard-data
+	$(BIN)/wmeval leaderboard serve --dir leaderboard-data
+
+season: $(READY)
+	$(BIN)/python seasons/season.py make
 
 $(READY): pyproject.toml constraints.txt
 ifeq ($(PYTHON),)
