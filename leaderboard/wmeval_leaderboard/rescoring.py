@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from wmeval.submission.limits import Limits
 from wmeval.submission.parts import Part
 from wmeval_leaderboard import limited, samples, scores
 from wmeval_leaderboard.asked import questions
+from wmeval_leaderboard.scores import Line
 
 TASK, UPLOADED, MEASURED, TOLD = "task.json", "uploaded", "measured", "told.json"
 LATENT = (
@@ -50,7 +51,7 @@ def main() -> None:
     )
     run = measure(documents, Store(uploaded), task["suite"], folder / MEASURED)
     told = scores.lines(run.results, run)
-    reported = scores.lines(documents.results)
+    reported = asked_of(run, told, scores.lines(documents.results))
     chosen = samples.write(run, folder)
     made = {
         "reported": [line.to_json() for line in reported],
@@ -83,6 +84,26 @@ def measure(documents: Documents, uploaded: Store, suite: str, out: Path) -> Run
     shown = replace(plan.request, suite=known, executor="local", workers="auto")
     store.write_json(engine.MANIFEST, {**plan.to_json(), **about, "request": shown.to_json()})
     return Run(out)
+
+
+def asked_of(run: Run, measured: Sequence[Line], reported: Sequence[Line]) -> list[Line]:
+    """Return the reported lines that the season asks for: measured here, or only by who runs the model.
+
+    Any other would be a column that all other models lack.
+    """
+    here = {line.key for line in measured}
+    left = {
+        (row["probe"], row["instrument"], row["tag"])
+        for row in run.results["na"]
+        if row["reason"] in (LATENT, ACTED)
+    }
+    return [
+        line
+        for line in reported
+        if line.section == "na"
+        or line.key in here
+        or ((line.name, line.instrument, line.tag) in left and not line.row.get("matching"))
+    ]
 
 
 def planned(documents: Documents, suite: str) -> Plan:

@@ -100,6 +100,19 @@ def test_a_forged_report_is_told_and_not_believed(copied, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_reported_row_that_nobody_asked_for_is_dropped(copied, tmp_path):
+    def forge(results):
+        row = results["scores"][0]
+        results["scores"] += [{**row, "matching": "mine"}, {**row, "tag": "ood-mine"}, {**row, "skill": 1.0}]
+
+    change(copied, "results.json", forge)
+    run = measured(copied, tmp_path)
+    told, reported = scores.lines(run.results, run), scores.lines(wmeval.Run(copied).results)
+    kept = rescoring.asked_of(run, told, reported)
+    assert {line.key for line in kept} == {line.key for line in told}
+    assert len(reported) - len(kept) == 2
+
+
 def test_better_answers_score_better_though_nothing_says_so(copied, tmp_path):
     store = Store(copied)
 

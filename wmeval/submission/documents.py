@@ -32,7 +32,8 @@ from wmeval.submission.shapes import (
 from wmeval.suite import Instrument
 
 _LINE, _KEY, _DIGEST = text(WORD, 100), text(NAME, 120), text(DIGEST, 64)
-_SHARE, _NUMBER, _COUNT = optional(number(0, 1)), optional(number()), whole(0, 10_000_000)
+_SHARE, _COUNT = optional(number(0, 1)), whole(0, 10_000_000)
+_NUMBER = optional(number(-1e15, 1e15))  # what can be squared and summed
 _INSTRUMENT = exactly(*get_args(Instrument))
 _METRIC = text(r"[A-Za-z0-9][^<>\"'&\\]{0,199}", 200)  # fvd[r3d18-0f1e]
 _TAG = text(r"[a-z0-9-]{0,40}", 40)

@@ -100,7 +100,7 @@ class Entry:
     def speed(self) -> float | None:
         """Predicted frames a second, on the machine of who ran it."""
         told = figures(self.about.get("speed")).get("frames_per_s")
-        return None if told is None else float(told)
+        return float(told) if _finite(told) else None
 
     @property
     def fps(self) -> float:

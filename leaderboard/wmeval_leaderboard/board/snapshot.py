@@ -150,7 +150,8 @@ def read(session: Session) -> Snapshot:
     told: dict[int, dict[tuple[str, str], list[Row]]] = defaultdict(lambda: defaultdict(list))
     for submission, source, section, row in rows:
         told[submission][section, source].append(row)
-        if section == "scores" and row.get("rows"):
+        # what a sender says of references and anchors is nobody's measurement
+        if section == "scores" and source != "reported" and row.get("rows"):
             references.setdefault(key_of(section, row), row["rows"])
     seasons = {season.name: season for season in _seasons(session)}
     full = tuple(_filled(e, seasons[e.season], told.get(e.id, {})) for e in entries.values())
@@ -238,7 +239,8 @@ def cell_of(key: Key, row: Row, source: str) -> Cell:
     if key[0] == "planning":
         return Cell(row["skill"], row["skill_lo"], row["skill_hi"], n, failed, tier, reason=reason)
     value = row["alarms"] if row["tag"] == "control" else row["skill"]
-    return Cell(value, row["lo"], row["hi"], n, failed, tier, lowest=_lowest(key, row), reason=reason)
+    lowest = _lowest(key, row) if source != "reported" else None
+    return Cell(value, row["lo"], row["hi"], n, failed, tier, lowest=lowest, reason=reason)
 
 
 def _lowest(key: Key, row: Row) -> float | None:

@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from wmeval.errors import UsageError
+from wmeval_leaderboard import tables
 from wmeval_leaderboard.board import export
 from wmeval_leaderboard.board.columns import mean
 from wmeval_leaderboard.board.entry import Cell
@@ -19,6 +21,7 @@ from wmeval_leaderboard.board.query import Query
 from wmeval_leaderboard.board.ranks import by_intervals, ties
 from wmeval_leaderboard.board.snapshot import Snapshots
 from wmeval_leaderboard.board.table import board
+from wmeval_leaderboard.database import writing
 from wmeval_leaderboard.pages.front import loader
 
 
@@ -110,6 +113,24 @@ def test_what_one_sender_alone_lists_is_no_column_and_unranks_nobody(made_up):
     assert [c.key for c in tasks] == ["push-choose", "push-control"]
     profile = board(snapshot, Query(), loader(made_up.engine))
     assert [line.ranked.entry.name for line in lines(profile) if line.ranked.rank is None] == []
+
+
+def test_what_a_sender_says_of_references_anchors_and_speed_is_not_looked_at(made_up):
+    made_up.season("s")
+    made_up.team("lab")
+    made_up.model("s", "lab", "one", 0.5, tier="self-reported")
+    made_up.model("s", "lab", "two", 0.5)
+    with writing(made_up.engine) as session:
+        for row in session.scalars(select(tables.Score).where(tables.Score.section == "scores")):
+            if row.source == "reported":
+                forged = {"freeze": {"skill": 0.99, "lo": 0.9, "hi": 1.0}, "oracle": 3}
+                row.row = {**row.row, "null": "1", "ceiling": {}, "rows": forged}
+        for one in session.scalars(select(tables.Submission)):
+            one.about = {**one.about, "speed": {"frames_per_s": {"a": 1}}}
+    told = board(Snapshots(made_up.engine).now(), Query(), loader(made_up.engine))
+    freeze = next(r for r in told.references if r.name == "freeze")
+    assert {c.value for c in freeze.cells if c is not None} == {0.0}
+    assert {line.ranked.entry.speed for line in lines(told)} == {None}
 
 
 def test_a_filter_hides_rows_and_changes_no_rank(shown):
