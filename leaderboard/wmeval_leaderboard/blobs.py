@@ -52,6 +52,10 @@ class Blobs:
             EnvironmentFault: the disk is full.
         """
         if self.has(digest):
+            if (there := self.size(digest)) != size:
+                raise UsageError(
+                    f"the file {digest[:12]} was announced with {size} bytes and has {there}; announce that"
+                )
             return
         part, path = f"{self.root}/incoming/{uuid.uuid4().hex}", self._path(digest)
         try:

@@ -28,7 +28,7 @@ from wmeval.submission.parts import Part as Listed
 from wmeval.submission.parts import root_of
 from wmeval.submission.shapes import DIGEST, WORD, fields, named, optional, read, text
 from wmeval.submission.signing import signed
-from wmeval_leaderboard import jobs, ledger, receiving
+from wmeval_leaderboard import accounts, jobs, ledger, receiving
 from wmeval_leaderboard.receiving import Missing, NotAllowed, TooMany
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Challenge, Part, Season, Submission, Team
@@ -201,7 +201,7 @@ def promise(session: Session, team: Team, slug: str, told: Answers, settings: Se
     if receiving.find(session, team, told.root) is not None:
         raise Answered("these answers were given to another challenge, whose questions had other names")
     told.check(settings)
-    key = receiving.known_key(session, team, told.key)
+    key = accounts.add_key(session, team, told.key)
     model = receiving.model_of(session, team, {**made.model["model"], "reference": False}, made.model["card"])
     submission = Submission(
         slug=digest([team.name, told.root])[:12], team_id=team.id, model_id=model.id, season_id=season.id,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import and_, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from wmeval.errors import UsageError, WmevalError
@@ -27,9 +27,9 @@ from wmeval.submission.signing import signed
 from wmeval.suite import Suite
 from wmeval_leaderboard import accounts, jobs, ledger
 from wmeval_leaderboard.settings import Settings
-from wmeval_leaderboard.tables import Blob, Model, Part, PublicKey, Season, Submission, Team
+from wmeval_leaderboard.tables import Blob, Model, Part, Season, Submission, Team
+from wmeval_leaderboard.uploads import DAY_S
 
-DAY_S = 86_400.0
 _ROWS = ("scores", "fidelity", "planning", "implied", "na")  # of results.json, which are kept one by one
 
 
@@ -121,7 +121,7 @@ def announce(
             f"the run is of wmeval {made_with}, and the season {season.name!r} is measured by {measures}; "
             f"install {measures} and run it again"
         )
-    key = known_key(session, team, told.key)
+    key = accounts.add_key(session, team, told.key)
     if documents.results["model"]["reference"] and not team.admin:
         raise NotAllowed("references stand on the board already; hand in a run of a model")
     _check_quota(session, team, settings)
@@ -143,15 +143,6 @@ def announce(
     return submission
 
 
-def known_key(session: Session, team: Team, key: str) -> PublicKey:
-    """Return a key that a team has signed a root with, noted as the team's: who signs with it owns it.
-
-    Raises:
-        UsageError: another team signed with it before.
-    """
-    return accounts.add_key(session, team, key)
-
-
 def find(session: Session, team: Team, root: str) -> Submission | None:
     """Return a team's submission by its root."""
     query = select(Submission).where(Submission.team_id == team.id, Submission.root == root)
@@ -159,10 +150,14 @@ def find(session: Session, team: Team, root: str) -> Submission | None:
 
 
 def lacking(session: Session, submission: Submission) -> list[Part]:
-    """Return the parts whose content is not here, each content once, in the order of their names."""
+    """Return the parts whose content is not here, each content once, in the order of their names.
+
+    A content of another size than was announced is not what was announced: a list of small sizes does not
+    make large files that are here already a small submission.
+    """
     query = (
         select(Part)
-        .outerjoin(Blob, Blob.digest == Part.digest)
+        .outerjoin(Blob, and_(Blob.digest == Part.digest, Blob.size == Part.size))
         .where(Part.submission_id == submission.id, Blob.digest.is_(None))
         .order_by(Part.path)
     )
@@ -245,6 +240,16 @@ def queue(session: Session, submission: Submission, team: Team) -> None:
     model = session.get_one(Model, submission.model_id)
     body = {"team": team.name, "model": model.slug, "suite": submission.suite, "root": submission.root}
     ledger.record(session, "submitted", submission.slug, body)
+
+
+def forget(session: Session, older_s: float = DAY_S) -> None:
+    """Delete runs that were announced and never came whole. Their files stay: announced anew, they go on."""
+    old = (
+        Submission.state == "uploading", Submission.kind == "run",
+        Submission.created < time.time() - older_s,
+    )  # fmt: skip
+    session.execute(delete(Part).where(Part.submission_id.in_(select(Submission.id).where(*old))))
+    session.execute(delete(Submission).where(*old))
 
 
 def set_aside(session: Session, submission: Submission, reason: str) -> None:

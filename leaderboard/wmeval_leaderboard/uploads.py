@@ -9,14 +9,16 @@ import errno
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wmeval.errors import EnvironmentFault, UsageError, WmevalError
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.settings import Settings
 
+DAY_S = 86_400.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -90,7 +92,9 @@ class Upload:
             UsageError: it is not what was announced; it must be sent anew.
             EnvironmentFault: the disk is full; the file is still here.
         """
-        with open(self.path, "rb") as file:
+        os.lseek(self.handle, 0, os.SEEK_SET)
+        # by its handle: another request may have kept the same file, and taken its name away, meanwhile
+        with open(self.handle, "rb", closefd=False) as file:
             try:
                 blobs.keep(self.digest, file, self.size)
             except UsageError:
@@ -118,6 +122,15 @@ def upload(settings: Settings, team_id: int, digest: str, size: int) -> Iterator
         yield Upload(path, digest, size, handle)
     finally:
         os.close(handle)
+
+
+def sweep(settings: Settings, older_s: float = DAY_S) -> None:
+    """Delete what came of files that nobody went on with."""
+    folder, now = folder_of(settings), time.time()
+    for path in folder.iterdir() if folder.exists() else ():
+        with suppress(FileNotFoundError):  # another server sweeps too, or it came whole
+            if now - path.stat().st_mtime > older_s:
+                path.unlink()
 
 
 def come_so_far(settings: Settings, team_id: int, digest: str) -> int:

@@ -25,7 +25,9 @@ def names(store):
 
 def test_what_is_kept_is_read_back(store):
     store.keep(DIGEST, io.BytesIO(DATA), len(DATA))
-    store.keep(DIGEST, io.BytesIO(b"not looked at"), 3)
+    store.keep(DIGEST, io.BytesIO(b"not looked at"), len(DATA))
+    with pytest.raises(UsageError, match="announced with 3 bytes and has 6000"):
+        store.keep(DIGEST, io.BytesIO(DATA[:3]), 3)
     assert store.has(DIGEST)
     assert store.size(DIGEST) == len(DATA)
     assert store.read(DIGEST) == DATA

@@ -101,7 +101,9 @@ def announce(
         season = None if there else receiving.season_for(session, documents.results["suite"])
     if season is not None:
         suite = seasons.suite_of(season)
+        uploads.sweep(settings)
         with writing(engine) as session, _allowed():
+            receiving.forget(session)
             receiving.announce(session, team, given, documents, season, suite, settings)
         kept = {blobs.put(data): len(data) for data in given.documents.values()}
         with writing(engine) as session:

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -17,7 +20,7 @@ from wmeval_leaderboard.api.submissions import HEAD
 from wmeval_leaderboard.client import sending
 from wmeval_leaderboard.client.server import Server
 from wmeval_leaderboard.database import reading, writing
-from wmeval_leaderboard.tables import Blob, Job, Ledger, PublicKey, Submission
+from wmeval_leaderboard.tables import Blob, Job, Ledger, Part, PublicKey, Submission
 
 
 def count(engine, table):
@@ -93,6 +96,51 @@ def test_a_false_announcement_is_refused_with_the_reason(
     assert answer.status_code in (400, 422)
     assert sentence in answer.json()["error"]
     assert count(engine, Submission) == 0
+
+
+def test_files_that_are_here_are_not_handed_in_as_smaller_than_they_are(
+    run_packed, server, engine, season, operator, client, bearer, key, announcement
+):
+    sending.send(run_packed, server, key)
+    small = [
+        p if p.path in ("manifest.json", "results.json") else replace(p, size=1) for p in run_packed.parts
+    ]
+    lying = replace(run_packed, parts=tuple(small), root=root_of(small))
+    told = client.post("/api/v1/submissions", json=announcement(lying, key), headers=bearer).json()
+    assert set(told["lacking"]) == {p.digest for p in small if p.size == 1}
+    digest = told["lacking"][0]
+    assert client.put(f"/api/v1/blobs/{digest}", content=b"x", headers=bearer).status_code == 200
+    done = client.post(f"/api/v1/submissions/{told['slug']}/complete", headers=bearer)
+    assert done.status_code == 409
+
+
+def test_what_never_came_whole_is_forgotten_after_a_day_and_may_be_announced_anew(
+    run_packed, another, engine, season, settings, operator, client, server, bearer, key, announcement
+):
+    stale = another(1)
+    client.post("/api/v1/submissions", json=announcement(stale, key), headers=bearer)
+    left = uploads.folder_of(settings) / f"1-{'0' * 64}"
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"half")
+    yesterday = time.time() - 1.1 * 86_400
+    os.utime(left, (yesterday, yesterday))
+    with writing(engine) as session:
+        session.scalars(select(Submission)).one().created = yesterday
+    sent = sending.send(run_packed, server, key)
+    with reading(engine) as session:
+        assert [s.slug for s in session.scalars(select(Submission))] == [sent.slug]
+        assert session.scalar(select(func.count()).select_from(Part)) == len(run_packed.parts)
+    assert not left.exists()
+    assert sending.send(stale, server, key).state == "queued"
+
+
+def test_a_file_that_two_requests_sent_is_kept_by_the_second_too(settings, blobs):
+    digest = hashlib.sha256(b"content").hexdigest()
+    with uploads.upload(settings, 1, digest, 7) as one:
+        one.write(b"content")
+        one.path.unlink()  # as the first does when it has kept it
+        one.keep(blobs)
+    assert blobs.read(digest) == b"content"
 
 
 def test_without_a_token_nothing_is_taken(run_packed, client, season, key, announcement):
