@@ -70,12 +70,13 @@ def keep(
 
 
 def run_of(session: Session, mine: Submission) -> Submission | None:
-    """Return the newest whole run of the same model in the same season that was not taken back."""
+    """Return the newest whole run of the same model, class and season that was not taken back."""
     query = select(Submission).where(
         Submission.model_id == mine.model_id, Submission.season_id == mine.season_id,
         Submission.kind == "run", Submission.state.in_(("queued", "scoring", "published")),
     )  # fmt: skip
-    return session.scalars(query.order_by(Submission.id.desc())).first()
+    found = session.scalars(query.order_by(Submission.id.desc()))
+    return next((run for run in found if run.classes == mine.classes), None)
 
 
 def adopt(session: Session, run: Submission) -> None:
@@ -89,7 +90,7 @@ def adopt(session: Session, run: Submission) -> None:
         )
         .order_by(Submission.id.desc())
     )  # fmt: skip
-    before = session.scalars(query).first()
+    before = next((one for one in session.scalars(query) if one.classes == run.classes), None)
     if before is None or run.kind != "run":
         return
     of = select(Score).where(Score.submission_id == before.id, Score.source == "challenged")

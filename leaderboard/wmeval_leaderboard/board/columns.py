@@ -93,14 +93,13 @@ def mean(cells: Sequence[Cell], out_of: int) -> Cell | None:
 
 def planned(entry: Entry, tag: str) -> dict[tuple[str, str], Cell]:
     """Return planning skill by task and protocol, on the task's cost; of control at the largest budget."""
-    tier = entry.tier
     rows = [r for r in entry.plans if r["tag"] == tag and r["dynamics"] == "model" and r["cost"] == "state"]
     out: dict[tuple[str, str], Cell] = {}
     for row in sorted(rows, key=lambda r: -(r["budget"] or 0)):
         key = (row["task"], row["protocol"])
         if key not in out:
             failed = int(row["failed"] or 0)
-            out[key] = Cell(row["skill"], row["skill_lo"], row["skill_hi"], row["n"], failed, tier)
+            out[key] = Cell(row["skill"], row["skill_lo"], row["skill_hi"], row["n"], failed, row["tier"])
     return out
 
 

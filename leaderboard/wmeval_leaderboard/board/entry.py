@@ -88,7 +88,7 @@ class Entry:
     created: float
     published: float
     cells: Mapping[Key, Cell] = field(default_factory=dict)
-    plans: tuple[Mapping[str, Any], ...] = ()  # rows of planning of the most trusted source
+    plans: tuple[Mapping[str, Any], ...] = ()  # rows of planning, each with the tier of its source
     metrics: tuple[Mapping[str, Any], ...] = ()  # rows of fidelity, without their curves
 
     @property

@@ -116,7 +116,7 @@ def _elsewhere(snapshot: Snapshot, entry: Entry) -> Sequence[Mapping[str, Any]]:
         e.plans
         for s in snapshot.seasons
         for e in snapshot.standing(s.name)
-        if e.model == entry.model and e.plans
+        if (e.model, e.classes) == (entry.model, entry.classes) and e.plans
     ]
     return found[0] if found else ()
 

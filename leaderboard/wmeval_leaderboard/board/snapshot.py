@@ -16,12 +16,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from wmeval_leaderboard import tables
-from wmeval_leaderboard.board.entry import TIER_OF, Cell, Entry, Key, Season, most_trusted
+from wmeval_leaderboard.board.entry import SOURCES, TIER_OF, Cell, Entry, Key, Season, most_trusted
 from wmeval_leaderboard.board.known import NotHere, not_here, probe
 from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.ledger import head
 
 SHOWN = ("published", "withdrawn")
+_WAY = ("task", "protocol", "tag", "dynamics", "cost", "budget", "read")  # what a row of planning is of
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class Snapshot:
         raise not_here("season", name, [s.name for s in self.seasons])
 
     def standing(self, season: str) -> list[Entry]:
-        """Return one entry a model: its most trusted one, and of these the last that was published.
+        """Return one entry a model and class: its most trusted one, and of these the last published.
 
         What it lacks (speed and planning of one that was challenged) is that of the last of a lesser tier,
         and each number keeps its own tier.
@@ -116,10 +117,10 @@ class Snapshots:
 
 
 def _standing(entries: Iterable[Entry], season: str) -> list[Entry]:
-    last: dict[str, dict[int, Entry]] = defaultdict(dict)
+    last: dict[tuple[str, tuple[str, ...]], dict[int, Entry]] = defaultdict(dict)
     for entry in entries:
         if entry.season == season and entry.standing:
-            last[entry.model][_trust(entry)] = entry
+            last[entry.model, entry.classes][_trust(entry)] = entry
     out = []
     for of in last.values():
         ladder = [of[trust] for trust in sorted(of)]
@@ -224,10 +225,12 @@ def _filled(entry: Entry, season: Season, told: Mapping[tuple[str, str], Sequenc
         for (section, *_), (_, row) in by_key.items()
         if section == "fidelity"
     ]
-    planned = [source for section, source in told if section == "planning"]
-    plans = told["planning", most_trusted(*planned)] if planned else ()
-    plans = [row for row in plans if season.asks("planning", row["task"])]
-    return replace(entry, cells=cells, metrics=tuple(metrics), plans=tuple(plans))
+    plans: dict[tuple[str, ...], Row] = {}
+    for source in SOURCES:  # the most trusted last
+        for row in told.get(("planning", source), ()):
+            if season.asks("planning", row["task"]):
+                plans[tuple(str(row.get(k)) for k in _WAY)] = {**row, "tier": TIER_OF[source]}
+    return replace(entry, cells=cells, metrics=tuple(metrics), plans=tuple(plans.values()))
 
 
 def cell_of(key: Key, row: Row, source: str) -> Cell:

@@ -97,6 +97,37 @@ def test_what_a_challenge_lacks_is_of_the_run_beside_it_and_says_so(made_up):
     assert column.read(entry).tier == "re-scored"  # a mean is as trusted as the least of its parts
 
 
+def test_one_model_in_two_classes_has_a_line_in_each_and_shares_no_number(made_up):
+    made_up.season("s")
+    made_up.team("lab")
+    classes = [("clip", "never"), ("one frame", "never")]
+    made_up.model("s", "lab", "one", 0.5, tier="re-scored", classes=classes[0])
+    made_up.model(
+        "s", "lab", "one", 0.4, tier="challenged", seed=1, classes=classes[1], probes=PROBES[:2], plans=False
+    )
+    entries = {e.classes: e for e in Snapshots(made_up.engine).now().standing("s")}
+    assert {c: e.tier for c, e in entries.items()} == dict(
+        zip(classes, ("re-scored", "challenged"), strict=True)
+    )
+    assert not entries[classes[1]].plans
+    assert {k[1] for k in entries[classes[1]].cells if k[0] == "scores"} == set(PROBES[:2])
+
+
+def test_planning_that_was_only_reported_says_so_beside_what_was_measured_again(made_up):
+    made_up.season("s")
+    made_up.team("lab")
+    made_up.model("s", "lab", "one", 0.5, tier="re-scored")
+    with writing(made_up.engine) as session:
+        for row in session.scalars(select(tables.Score).where(tables.Score.section == "planning")):
+            row.source = "reported" if row.instrument == "control" else "rescored"
+    snapshot = Snapshots(made_up.engine).now()
+    told = board(snapshot, Query(view="planning"), loader(made_up.engine))
+    (line,) = lines(told)
+    tiers = {c.key: cell.tier for c, cell in zip(told.columns, line.cells, strict=True)}
+    assert tiers["push-choose"] == "re-scored"
+    assert tiers["push-control"] == "self-reported"
+
+
 def test_what_one_sender_alone_lists_is_no_column_and_unranks_nobody(made_up):
     asked = list(PROBES)
     fixed = {"probes": asked, "tasks": ["push@0.1"], "metrics": {"lpips": "", "psnr": "", "body-psnr": ""}}
