@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wmeval import registry
-from wmeval.errors import EnvironmentFault
+from wmeval.errors import EnvironmentFault, UsageError
 from wmeval.run.code import file_digest
 from wmeval.submission.parts import MANIFEST
 from wmeval_leaderboard import hidden, jobs, scores, seasons
@@ -29,7 +29,8 @@ def verify(place: Workplace) -> None:
     """Run a submission's model here and publish what it is worth; see `worker.Doing`.
 
     Raises:
-        EnvironmentFault: the model or its weights are not here; the submission stays as it is.
+        UsageError: the model runs elsewhere. EnvironmentFault: it or its weights are not here. Either way
+            the submission stays as it is.
     """
     with reading(place.engine) as session:
         submission = session.get_one(Submission, place.lease.submission_id)
@@ -61,7 +62,15 @@ def verify(place: Workplace) -> None:
 
 
 def _installed(name: str) -> str:
-    if registry.is_reference(name) or name in registry.entries("models"):
+    if registry.is_reference(name):
+        return name
+    if name in registry.entries("models"):
+        # its options are the sender's: they would have this server call an address, and tell it hidden scenes
+        if registry.load_adapter(name).reaches:
+            raise UsageError(
+                f"the model {name!r} only passes on what another machine answers; a model is verified by the "
+                "adapter that runs its weights here"
+            )
         return name
     raise EnvironmentFault(
         f"the model {name[:80]!r} is not installed here; install the package that has it, then put the job "

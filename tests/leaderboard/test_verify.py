@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from wmeval_leaderboard import challenged, gap, jobs
+from wmeval.errors import UsageError
+from wmeval_leaderboard import challenged, gap, jobs, verify
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.scores import Line
 from wmeval_leaderboard.tables import Job, Ledger, Score, Submission
@@ -66,6 +67,13 @@ def test_another_model_than_the_submitted_one_verifies_nothing(
         assert session.scalars(select(Ledger).where(Ledger.kind == "not verified")).one().subject == row.slug
 
 
+def test_a_model_that_answers_from_elsewhere_is_never_asked():
+    assert verify._installed("dreamer") == "dreamer"
+    for name in ("remote", "recorded"):
+        with pytest.raises(UsageError, match="what another machine answers"):
+            verify._installed(name)
+
+
 def test_a_gap_compares_what_was_asked_both_ways(store_run, finished_run, engine):
     row = store_run(finished_run)
     values = {
@@ -84,14 +92,15 @@ def test_a_gap_compares_what_was_asked_both_ways(store_run, finished_run, engine
         assert mine.gap == pytest.approx(((0.8 - 0.5) + (0.6 - 0.2)) / 2)
 
 
-def challenge(engine, run, model_id, value):
+def challenge(engine, run, model_id, value, **changed):
     """Put up the answers to a challenge, measured, of a model."""
     with writing(engine) as session:
         like = session.get_one(Submission, run.id)
         names = ("team_id", "season_id", "suite", "signature", "key_id", "about", "classes", "gap", "created")
         row = Submission(
-            **{n: getattr(like, n) for n in names}, model_id=model_id, kind="challenge", slug="c1", root="c1",
-            tier="self-reported", state="scoring", reason="", published=None, withdrawn=None,
+            **{n: getattr(like, n) for n in names} | changed, model_id=model_id, kind="challenge",
+            slug="c1", root="c1", tier="self-reported", state="scoring", reason="", published=None,
+            withdrawn=None,
         )  # fmt: skip
         session.add(row)
         session.flush()
@@ -119,6 +128,12 @@ def test_a_challenge_raises_the_run_of_its_model(published, engine):
     assert (tier, sources) == ("challenged", {"reported", "rescored", "challenged"})
     assert gap_ == pytest.approx(public - 0.25)
     assert told(engine, made)[:2] == ("self-reported", set())
+
+
+def test_a_challenge_of_another_class_raises_no_run(published, engine):
+    made = challenge(engine, published, published.model_id, 0.25, classes=["another", "never"])
+    assert told(engine, made)[:2] == ("challenged", {"challenged"})
+    assert told(engine, published.id)[:2] == ("re-scored", {"reported", "rescored"})
 
 
 def test_a_run_that_comes_after_its_challenge_takes_over_what_that_was_worth(
