@@ -32,6 +32,12 @@ def loader(engine: Engine) -> Load:
     return load
 
 
+def empty(links: Links) -> str:
+    """Return the page of a server that has opened no season yet."""
+    title, sentence = "No season is open yet", "The operator opens one: wmeval leaderboard admin open NAME"
+    return render("fault.html.j2", links, here="board", title=title, sentence=sentence)
+
+
 def page(
     snapshot: Snapshot, engine: Engine, links: Links, query: Query, *, per_page: int | None = PER_PAGE
 ) -> str:

@@ -41,9 +41,15 @@ def told() -> Iterator[None]:
 def the_board(request: Request, look: Look_) -> Response:
     """Answer with the board under the query of the address."""
     query = Query.parse(dict(request.query_params))
-    made = lambda: front.page(look.snapshots.now(), look.engine, LIVE, query).encode()  # noqa: E731
+
+    def make() -> bytes:
+        snapshot = look.snapshots.now()
+        if not snapshot.seasons and query == Query():
+            return front.empty(LIVE).encode()
+        return front.page(snapshot, look.engine, LIVE, query).encode()
+
     with told():
-        return look.answer(request, f"/{query.address(page=query.page)}", made, HTML)
+        return look.answer(request, f"/{query.address(page=query.page)}", make, HTML)
 
 
 @router.get("/static/{name}")
