@@ -66,7 +66,6 @@ def matrix(n: int, again: bool, only: list[str], probes: list[str]) -> None:
         todo = [p for p in probes if p not in row]
         if todo:
             row = kept["rows"][name] = row | ask(name, n, todo)
-            kept["n"] = n
             _write(path, kept)
         told = {p: r["skill"] if r["skill"] is None else round(r["skill"], 2) for p, r in row.items()}
         print(name, told, flush=True)
