@@ -23,6 +23,7 @@ from wmeval.pack.picture import write_mp4, write_pngs
 from wmeval.pack.place import psnr
 from wmeval.pack.settings import Settings
 from wmeval.pack.settle import settle
+from wmeval.run import problems
 from wmeval.run.plan import draw
 from wmeval.run.truths import truth_of
 from wmeval.world import frame_split, observe, render
@@ -342,3 +343,28 @@ def test_a_canvas_and_the_command_line(suite, tmp_path, capsys):
     assert not (tmp_path / "x").exists()
     assert main(["check", "pack", str(folder)]) == 1
     assert "missing of the answers" in capsys.readouterr().out
+
+
+def test_choices_of_a_task_are_answered_as_files_too(tmp_path):
+    pack = export(
+        "planning-quick", tmp_path / "pack", tasks=["push"], instruments=["choose"], limit=1, size=SIZE
+    )
+    choice = problems.choice(registry.load_task("push"), "iid", 0)
+    for scene in (c.scene for c in choice.candidates):
+        truth, horizon = truth_of(scene), scene.duration_s - scene.cut_s
+        _, ahead = frame_split(scene, pack.view, horizon)
+        name = question_id(pack.salt, observe(truth, pack.view, horizon))
+        big = render(truth, replace(pack.view, height=SIZE, width=SIZE), ahead).frames
+        write_mp4(pack.answers / f"{pack.questions[name].names[0]}.mp4", big, 10)
+    assert pack.command().endswith("--suite planning-quick@0.1 --task push --instrument choose --limit 1")
+    run = wmeval.run(
+        "recorded", "planning-quick", tasks=["push"], instruments=["choose"], limit=1, executor="inline",
+        options={"folder": str(pack.folder)}, out=tmp_path / "run",
+    )  # fmt: skip
+    (row,) = run.results["planning"]
+    asked = {"tasks": ["push"], "instruments": ["choose"], "limit": 1, "executor": "inline"}
+    (true,) = wmeval.run("oracle", "planning-quick", out=tmp_path / "oracle", **asked).results["planning"]
+    assert [row[k] for k in ("task", "read", "n", "failed")] == ["push@0.1", "frames", 1, 0]
+    assert abs(row["kendall"] - true["kendall"]) <= 0.2  # the truth, but for a codec
+    assert abs(row["regret"] - true["regret"]) <= 0.2
+    assert row["found"] >= true["found"] - 0.2

@@ -23,7 +23,10 @@ def _canvas(ctx: click.Context, param: click.Parameter, given: str | None) -> tu
 @click.option("--suite", default="quick", show_default=True, metavar="NAME", help="The questions.")
 @click.option("--probe", "probes", multiple=True, metavar="NAME|file.py",
               help="Write this in place of the suite's probes; repeat for more.")  # fmt: skip
-@click.option("--instrument", "instruments", multiple=True, type=click.Choice(["rollout", "surprise"]),
+@click.option("--task", "tasks", multiple=True, metavar="NAME|file.py",
+              help="Write a task's choices in place of all the suite asks; repeat for more.")  # fmt: skip
+@click.option("--instrument", "instruments", multiple=True,
+              type=click.Choice(["rollout", "surprise", "choose"]),
               help="Write this in place of the suite's instruments; repeat for more.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N cases; marked partial.")
 @click.option("--seed", default=0, show_default=True, help="Of the model's sampling; scenes do not change.")

@@ -56,6 +56,7 @@ def export(
     out: Path,
     *,
     probes: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
     instruments: Sequence[Instrument] | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -87,6 +88,7 @@ def export(
     asked = Request(
         "recorded", suite, tuple(probes) if probes else None, tuple(instruments) if instruments else None,
         limit=limit, seed=seed, replicates=replicates, executor="inline", hidden=asked_by(),
+        tasks=tuple(tasks) if tasks else None,
     )  # fmt: skip
     plan = plan_of(asked, layout.card(view), None)
     picture = Placement((wide[0] - size) // 2, (wide[1] - size) // 2, size, size)
@@ -147,6 +149,7 @@ def _ask(plan: Plan) -> dict[str, Any]:
     return {
         "suite": asked.suite if asked.suite.endswith(".py") else plan.suite.key,
         "probes": list(asked.probes) if asked.probes else None,
+        **({"tasks": list(asked.tasks)} if asked.tasks else {}),
         "instruments": list(asked.instruments) if asked.instruments else None,
         "limit": asked.limit,
         "seed": asked.seed,

@@ -88,8 +88,8 @@ class Pack:
             return shlex.join(["wmeval", "submit", str(self.folder), "--challenge", "--server", "URL"])
         words = ["wmeval", "run", "--model", "recorded", "--set", f"folder={self.folder}"]
         words += ["--suite", str(self.ask["suite"])]
-        for option, key in (("--probe", "probes"), ("--instrument", "instruments")):
-            for name in self.ask[key] or ():
+        for option, key in (("--probe", "probes"), ("--task", "tasks"), ("--instrument", "instruments")):
+            for name in self.ask.get(key) or ():
                 words += [option, name]
         for option, key, usual in (("--limit", "limit", None), ("--seed", "seed", 0),
                                    ("--replicates", "replicates", 1)):  # fmt: skip
