@@ -100,7 +100,7 @@ class Entry:
     def speed(self) -> float | None:
         """Predicted frames a second, on the machine of who ran it."""
         told = figures(self.about.get("speed")).get("frames_per_s")
-        return float(told) if _finite(told) else None
+        return float(told) if isinstance(told, int | float) else None
 
     @property
     def fps(self) -> float:

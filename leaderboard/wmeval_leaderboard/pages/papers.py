@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from wmeval.errors import EnvironmentFault
 from wmeval_leaderboard.board import detail
+from wmeval_leaderboard.board.known import NotHere
 from wmeval_leaderboard.board.snapshot import Snapshot
 from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.ledger import verify
@@ -24,9 +25,17 @@ def method(snapshot: Snapshot, links: Links) -> str:
 
 
 def ledger(engine: Engine, links: Links, page: int = 1) -> str:
-    """Return a page of everything that happened, newest first, and whether its chain holds."""
+    """Return a page of everything that happened, newest first, and whether its chain holds.
+
+    Raises:
+        NotHere: there are fewer pages.
+    """
     with reading(engine) as session:
         rows, total = detail.ledger(session, first=(page - 1) * PER_PAGE, most=PER_PAGE)
+        if not rows and page > 1:  # to check the chain costs more than to ask for it
+            raise NotHere(
+                f"the ledger has {total} entries, {PER_PAGE} a page; page {page} is behind the last"
+            )
         slugs = detail.known_slugs(session, {r["subject"] for r in rows})
         try:
             broken, count = "", verify(session)

@@ -128,9 +128,10 @@ def all_that_happened(
     request: Request, look: Look_, page: Annotated[int, Query_(ge=1, le=100_000)] = 1
 ) -> Response:
     """Answer with a page of the ledger."""
-    return look.answer(
-        request, f"/ledger?{page}", lambda: papers.ledger(look.engine, LIVE, page).encode(), HTML
-    )
+    with told():
+        return look.answer(
+            request, f"/ledger?{page}", lambda: papers.ledger(look.engine, LIVE, page).encode(), HTML
+        )
 
 
 @router.get("/submissions/{slug}")

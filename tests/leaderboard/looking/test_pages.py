@@ -168,6 +168,11 @@ def test_the_ledger_s_page_says_where_its_chain_is_broken(client, filled):
     assert "entry 3 of the ledger does not follow" in client.get("/ledger").text
 
 
+def test_a_page_behind_the_last_of_the_ledger_is_not_made(client):
+    answer = client.get("/ledger?page=99")
+    assert (answer.status_code, "behind the last" in answer.text) == (404, True)
+
+
 def test_a_withdrawn_submission_keeps_its_page_with_the_reason(client, snapshot):
     (entry,) = [e for e in snapshot.entries if e.state == "withdrawn"]
     assert "the weights were trained on evaluation scenes" in client.get(f"/submissions/{entry.slug}").text
