@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -13,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 from starlette.exceptions import HTTPException
 
 from wmeval.errors import EnvironmentFault, UsageError
+from wmeval_leaderboard import challenges, receiving
 from wmeval_leaderboard.guard import HEADERS
 from wmeval_leaderboard.pages.links import Links
 from wmeval_leaderboard.pages.render import render
@@ -26,9 +28,19 @@ def tell_faults(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(UsageError, _mistaken)
     app.add_exception_handler(EnvironmentFault, _lacking)
+    app.add_exception_handler(receiving.NotAllowed, _refused(403))
+    app.add_exception_handler(receiving.TooMany, _refused(429, Retry_After="3600"))
+    app.add_exception_handler(receiving.Missing, _refused(409))
+    app.add_exception_handler(challenges.Answered, _refused(409))
+    app.add_exception_handler(challenges.Late, _refused(410))
     app.add_exception_handler(OperationalError, _busy)
     app.add_exception_handler(NoneFree, _busy)  # no connection became free in time
     app.add_exception_handler(Exception, _bug)
+
+
+def _refused(status: int, **headers: str) -> Callable[[Request, Exception], Response]:
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda request, fault: answer(request, status, str(fault), told)
 
 
 def answer(request: Request, status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:

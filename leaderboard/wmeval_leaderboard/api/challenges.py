@@ -5,11 +5,9 @@ Files go through the same door as those of runs: PUT /api/v1/blobs/DIGEST. Every
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -64,7 +62,7 @@ def take(
 ) -> dict[str, Any]:
     """Put up a challenge; its questions are made while the team asks whether they are ready."""
     declared = Declared(told.model, told.card, told.form, told.nonce)
-    with writing(engine) as session, _allowed():
+    with writing(engine) as session:
         season = seasons.current(session, told.season)
         made = challenges.issue(session, team, season, declared, settings)
         answer = _told(session, made, blobs)
@@ -75,7 +73,7 @@ def take(
 @router.get("/{slug}")
 def status(slug: str, request: Request, team: TeamOf, engine: Engine_, blobs: Blobs_) -> dict[str, Any]:
     """Return how far a challenge of the team has come."""
-    with reading(engine) as session, _allowed():
+    with reading(engine) as session:
         made = challenges.owned(session, team, slug)
         answer = _told(session, made, blobs)
     if answer["state"] == "preparing":
@@ -89,7 +87,7 @@ def pack(
     most: Annotated[int, Query(ge=1)] = PIECE,
 ) -> Response:  # fmt: skip
     """Return a piece of the questions, which are a zip: from a byte on, and at most so many."""
-    with reading(engine) as session, _allowed():
+    with reading(engine) as session:
         made = challenges.owned(session, team, slug)
         if made.pack is None:
             raise receiving.Missing(f"the questions of {slug} are not made yet; ask for its state again")
@@ -108,7 +106,7 @@ def promise(
 ) -> dict[str, Any]:
     """Take the list of answers, which is final, and return the digests that are lacking here."""
     given = told.read()
-    with writing(engine) as session, _allowed():
+    with writing(engine) as session:
         submission = challenges.promise(session, team, slug, given, settings)
         made = challenges.owned(session, team, slug)
         left = receiving.lacking(session, submission)
@@ -118,7 +116,7 @@ def promise(
 @router.post("/{slug}/complete")
 def complete(slug: str, team: TeamOf, engine: Engine_, blobs: Blobs_) -> dict[str, Any]:
     """Say that all files are sent; the answers wait to be measured."""
-    with writing(engine) as session, _allowed():
+    with writing(engine) as session:
         challenges.complete(session, team, slug)
         return _told(session, challenges.owned(session, team, slug), blobs)
 
@@ -134,17 +132,3 @@ def _preparing(request: Request) -> Preparing:
         state.preparing = Preparing(state.engine, state.blobs, state.settings)
     made: Preparing = state.preparing
     return made
-
-
-@contextmanager
-def _allowed() -> Iterator[None]:
-    try:
-        yield
-    except receiving.NotAllowed as fault:
-        raise HTTPException(403, str(fault)) from fault
-    except receiving.TooMany as fault:
-        raise HTTPException(429, str(fault), {"Retry-After": "86400"}) from fault
-    except (receiving.Missing, challenges.Answered) as fault:
-        raise HTTPException(409, str(fault)) from fault
-    except challenges.Late as fault:
-        raise HTTPException(410, str(fault)) from fault

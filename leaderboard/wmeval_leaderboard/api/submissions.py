@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
@@ -102,7 +101,7 @@ def announce(
     if season is not None:
         suite = seasons.suite_of(season)
         uploads.sweep(settings)
-        with writing(engine) as session, _allowed():
+        with writing(engine) as session:
             receiving.forget(session)
             receiving.announce(session, team, given, documents, season, suite, settings)
         kept = {blobs.put(data): len(data) for data in given.documents.values()}
@@ -176,7 +175,7 @@ def put_blobs(
 @router.post("/submissions/{slug}/complete")
 def complete(slug: str, team: TeamOf, engine: Engine_, blobs: Blobs_, settings: Settings_) -> dict[str, Any]:
     """Say that all is sent: the records are looked at, and the submission waits to be scored."""
-    with reading(engine) as session, _allowed():
+    with reading(engine) as session:
         submission = receiving.owned(session, team, slug)
         parts = receiving.parts_of(session, submission)
         left = receiving.lacking(session, submission)
@@ -187,7 +186,7 @@ def complete(slug: str, team: TeamOf, engine: Engine_, blobs: Blobs_, settings: 
             with writing(engine) as session:
                 receiving.set_aside(session, receiving.owned(session, team, slug), str(fault))
             raise
-    with writing(engine) as session, _allowed():
+    with writing(engine) as session:
         submission = receiving.owned(session, team, slug)
         receiving.queue(session, submission, team)
         return _told(submission)
@@ -196,7 +195,7 @@ def complete(slug: str, team: TeamOf, engine: Engine_, blobs: Blobs_, settings: 
 @router.get("/submissions/{slug}/status")
 def status(slug: str, team: TeamOf, engine: Engine_) -> dict[str, Any]:
     """Return how far a submission of the team has come."""
-    with reading(engine) as session, _allowed():
+    with reading(engine) as session:
         submission = receiving.owned(session, team, slug)
         return _told(submission) | {"lacking": len(receiving.lacking(session, submission))}
 
@@ -204,22 +203,10 @@ def status(slug: str, team: TeamOf, engine: Engine_) -> dict[str, Any]:
 @router.post("/submissions/{slug}/withdraw")
 def withdraw(slug: str, told: Withdrawal, team: TeamOf, engine: Engine_) -> dict[str, Any]:
     """Take a submission back; it stays as a tombstone."""
-    with writing(engine) as session, _allowed():
+    with writing(engine) as session:
         submission = receiving.owned(session, team, slug)
         receiving.withdraw(session, submission, told.reason)
         return _told(submission)
-
-
-@contextmanager
-def _allowed() -> Iterator[None]:
-    try:
-        yield
-    except receiving.NotAllowed as fault:
-        raise HTTPException(403, str(fault)) from fault
-    except receiving.TooMany as fault:
-        raise HTTPException(429, str(fault), {"Retry-After": "3600"}) from fault
-    except receiving.Missing as fault:
-        raise HTTPException(409, str(fault)) from fault
 
 
 def _told(submission: Submission) -> dict[str, Any]:
