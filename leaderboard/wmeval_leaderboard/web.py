@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import Engine
 
 from wmeval_leaderboard.accounts import team_of
@@ -12,6 +14,8 @@ from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Team
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def _engine(request: Request) -> Engine:
@@ -48,6 +52,28 @@ def _admin(team: TeamOf) -> Team:
     return team
 
 
+async def _body(request: Request, team: TeamOf) -> bytes:
+    return await request.body()
+
+
+def parsed(model: type[M], data: bytes) -> M:
+    """Return what a body says, which was read by hand: after the token, so that no stranger's is.
+
+    Raises:
+        RequestValidationError: it is not of this form.
+    """
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as fault:
+        raise RequestValidationError(fault.errors(include_input=False, include_context=False)) from fault
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return what the description of the API says of a body that is read by hand."""
+    content = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def _unknown(sentence: str) -> HTTPException:
     return HTTPException(401, sentence, {"WWW-Authenticate": "Bearer"})
 
@@ -56,4 +82,5 @@ Engine_ = Annotated[Engine, Depends(_engine)]
 Blobs_ = Annotated[Blobs, Depends(_blobs)]
 Settings_ = Annotated[Settings, Depends(_settings)]
 TeamOf = Annotated[Team, Depends(_team)]
+BodyOf = Annotated[bytes, Depends(_body)]  # all of it, read of nobody but a team
 AdminOf = Annotated[Team, Depends(_admin)]

@@ -110,11 +110,12 @@ def test_a_body_has_a_most_whether_it_says_its_length_or_not(small):
     assert lied.status_code == 413
 
 
-def test_a_body_that_does_not_go_on_is_not_waited_for(settings):
+def test_a_body_that_does_not_go_on_is_not_waited_for(settings, token):
     app, said = create_app(settings.changed({"patience_s": "0.05"})), []
     scope = {
         "type": "http", "method": "POST", "path": "/api/v1/submissions", "raw_path": b"", "query_string": b"",
-        "headers": [(b"authorization", b"Bearer x")], "client": ("10.0.0.1", 1), "http_version": "1.1",
+        "headers": [(b"authorization", f"Bearer {token}".encode())], "client": ("10.0.0.1", 1),
+        "http_version": "1.1",
         "scheme": "http", "server": ("here", 80), "root_path": "",
     }  # fmt: skip
     pieces = [{"type": "http.request", "body": b"{", "more_body": True}]

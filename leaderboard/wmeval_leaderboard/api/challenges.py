@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from wmeval_leaderboard.challenges import Answers, Declared
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.preparing import Preparing
 from wmeval_leaderboard.tables import Challenge, Submission
-from wmeval_leaderboard.web import Blobs_, Engine_, Settings_, TeamOf
+from wmeval_leaderboard.web import Blobs_, BodyOf, Engine_, Settings_, TeamOf, body_of, parsed
 
 router = APIRouter(prefix="/api/v1/challenges", tags=["challenges"])
 PIECE = 8 << 20  # bytes of a pack in one answer
@@ -100,12 +100,20 @@ def pack(
     return Response(piece, media_type="application/zip", headers={"Cache-Control": "no-store"})
 
 
-@router.post("/{slug}/answers")
+def _promised(data: BodyOf) -> Answers:
+    return parsed(Promise, data).read()
+
+
+@router.post("/{slug}/answers", openapi_extra=body_of(Promise))
 def promise(
-    slug: str, told: Promise, team: TeamOf, engine: Engine_, blobs: Blobs_, settings: Settings_
+    slug: str,
+    given: Annotated[Answers, Depends(_promised)],
+    team: TeamOf,
+    engine: Engine_,
+    blobs: Blobs_,
+    settings: Settings_,
 ) -> dict[str, Any]:
     """Take the list of answers, which is final, and return the digests that are lacking here."""
-    given = told.read()
     with writing(engine) as session:
         submission = challenges.promise(session, team, slug, given, settings)
         made = challenges.owned(session, team, slug)

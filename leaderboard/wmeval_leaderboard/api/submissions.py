@@ -13,8 +13,7 @@ from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 from starlette.requests import ClientDisconnect
 
@@ -25,7 +24,7 @@ from wmeval_leaderboard import receiving, seasons, uploads
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.tables import Blob, Submission, Team
-from wmeval_leaderboard.web import Blobs_, Engine_, Settings_, TeamOf
+from wmeval_leaderboard.web import Blobs_, BodyOf, Engine_, Settings_, TeamOf, body_of, parsed
 
 router = APIRouter(prefix="/api/v1", tags=["submitting"])
 MOST = 200_000  # files that are read of at all; `Settings.most_parts` says how many are taken
@@ -57,26 +56,14 @@ class Announcement(BaseModel):
         return receiving.Announced(listed, self.root, self.key, self.signature, documents)
 
 
-# the body is read by hand, after the token
-_ANNOUNCED = {"required": True, "content": {"application/json": {"schema": Announcement.model_json_schema()}}}
-
-
 class Withdrawal(BaseModel):
     """Why a submission is taken back, for everyone to read."""
 
     reason: str = Field(min_length=1, max_length=500)
 
 
-async def _body(request: Request, team: TeamOf) -> bytes:
-    """Return the whole body, which is read of nobody but a team."""
-    return await request.body()
-
-
-def _announced(data: Annotated[bytes, Depends(_body)]) -> receiving.Announced:
-    try:
-        return Announcement.model_validate_json(data).read()
-    except ValidationError as fault:
-        raise RequestValidationError(fault.errors(include_input=False, include_context=False)) from fault
+def _announced(data: BodyOf) -> receiving.Announced:
+    return parsed(Announcement, data).read()
 
 
 @router.get("/me")
@@ -85,7 +72,7 @@ def me(team: TeamOf) -> dict[str, Any]:
     return {"team": team.name, "admin": team.admin}
 
 
-@router.post("/submissions", openapi_extra={"requestBody": _ANNOUNCED})
+@router.post("/submissions", openapi_extra=body_of(Announcement))
 def announce(
     given: Annotated[receiving.Announced, Depends(_announced)],
     team: TeamOf,
@@ -155,9 +142,7 @@ async def put_blob(
 
 
 @router.post("/blobs")
-def put_blobs(
-    data: Annotated[bytes, Depends(_body)], team: TeamOf, engine: Engine_, blobs: Blobs_
-) -> dict[str, Any]:
+def put_blobs(data: BodyOf, team: TeamOf, engine: Engine_, blobs: Blobs_) -> dict[str, Any]:
     """Take many small contents, each as its digest (32 bytes), its size (4 bytes, big-endian) and itself."""
     contents = _split(data)
     with reading(engine) as session:

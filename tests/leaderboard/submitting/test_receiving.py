@@ -157,6 +157,8 @@ def test_nothing_of_a_stranger_is_read(client, season):
     answer = client.post("/api/v1/submissions", content=b"[" * (1 << 20))
     assert answer.status_code == 401
     assert client.post("/api/v1/blobs", content=b"short").status_code == 401
+    answers = f"/api/v1/challenges/{'0' * 16}/answers"  # a list as large as that of a run
+    assert client.post(answers, content=b"[" * (1 << 20)).status_code == 401
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b'{"parts": ' + b"[[]," * 10 + b"[]]}", b"\xff"])
