@@ -90,9 +90,12 @@ def make(runs: Path, only: list[str]) -> None:
         token = wmeval("leaderboard", "admin", "team", TEAM, "--dir", folder).splitlines()[-1]
         with served(folder) as url:
             keys = {"WMEVAL_TOKEN": token, "WMEVAL_KEY": new_key()}
-            for model in only or MODELS:
-                sent = json.loads(wmeval("submit", runs / model, "--server", url, "--json", **keys))
-                told = published(url, sent["slug"], token)
+            slugs = {
+                model: json.loads(wmeval("submit", runs / model, "--server", url, "--json", **keys))["slug"]
+                for model in only or MODELS
+            }
+            for model, slug in slugs.items():
+                told = published(url, slug, token)
                 print(f"{told['state']:12}{model}  {told.get('reason', '')}", flush=True)
                 if told["state"] != "published":
                     raise SystemExit(f"{model} was set aside; mend that and make the season again")
