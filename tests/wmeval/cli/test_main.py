@@ -78,7 +78,7 @@ def test_every_command_is_where_the_table_says(name, capsys):
         (["run", "--model", "freeze", "--workers", "many"], "neither 'auto' nor a whole number"),
         (["run", "--model", "freeze", "--limit", "0"], "'--limit'"),
         (["list", "prboes"], "expected one of models, probes"),
-        (["describe", "gravty"], "did you mean 'gravity'?"),
+        (["describe", "gravty"], "did you mean 'gravity'"),
         (["status", "nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere"),
         (["compare", "nowhere", "elsewhere"], "nowhere"),
