@@ -1,3 +1,4 @@
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -120,8 +121,9 @@ def test_a_fresh_process_is_asked_by_name(tmp_path):
     found = {f.name: f for f in check_adapter(str(file))}
     assert found["fresh process"].ok
     assert all(f.ok for f in found.values())
+    elsewhere = f"60 * (__import__('os').getpid() != {os.getpid()})"
     file.write_text(file.read_text().replace("Drift())", "Drift(fault='forgets'))").replace(
-        "noise.normal(0, 2", "noise.normal(__import__('os').getpid() % 97, 2"))  # fmt: skip
+        "noise.normal(0, 2", f"noise.normal({elsewhere}, 2"))  # fmt: skip
     found = {f.name: f.sentence for f in check_adapter(str(file)) if not f.ok}
     assert found == {"fresh process": "the same seed gives another video in a fresh process"}
 
