@@ -130,19 +130,14 @@ def test_settings_are_given_in_words(capsys, tmp_path):
     assert Settings.in_folder(tmp_path).changed({"lease_s": "5", "attempts": "2"}).lease_s == 5.0
 
 
+def serve(folder):
+    return [
+        sys.executable, "-m", "wmeval.cli.main", "leaderboard", "serve", "--port", "0", "--dir", str(folder),
+    ]  # fmt: skip
+
+
 def test_serve_needs_nothing_but_a_folder_and_ends_with_its_workers(tmp_path, until):
-    words = [
-        sys.executable,
-        "-m",
-        "wmeval.cli.main",
-        "leaderboard",
-        "serve",
-        "--port",
-        "0",
-        "--dir",
-        str(tmp_path),
-    ]
-    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(serve(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     address = re.match(r"http://127\.0\.0\.1:\d+", server.stdout.readline())[0]
     with urllib.request.urlopen(f"{address}/api/v1/openapi.json", timeout=20) as answer:
         assert answer.status == 200
@@ -156,18 +151,7 @@ def test_serve_needs_nothing_but_a_folder_and_ends_with_its_workers(tmp_path, un
 
 
 def test_a_worker_does_not_outlive_a_server_that_was_killed(tmp_path, until):
-    words = [
-        sys.executable,
-        "-m",
-        "wmeval.cli.main",
-        "leaderboard",
-        "serve",
-        "--port",
-        "0",
-        "--dir",
-        str(tmp_path),
-    ]
-    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server = subprocess.Popen(serve(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     address = re.match(r"http://127\.0\.0\.1:\d+", server.stdout.readline())[0]
     with urllib.request.urlopen(f"{address}/api/v1/openapi.json", timeout=20):
         pass

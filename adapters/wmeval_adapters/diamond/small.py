@@ -161,11 +161,13 @@ class SmallDenoiser(nn.Module):
         front = F.pixel_shuffle(self.front(h).float(), PATCH) + OPEN
         # Hiding a body that is drawn astray would pay in pixels, so pixels do not teach what is in front.
         bare = torch.sigmoid(front).detach()
-        light, cover = gathered(given, points, size)
-        shown = _shown(given, points, bare, size)
+        each = _laid(given, points, size)
+        light, cover = _summed(given, *each)
+        one = each[1].detach()
+        shown = _shown(given, one, bare)
         mean = (1 - bare * cover) * (2 * given.behind - 1) + bare * (2 * light - cover)
         moves = torch.linalg.vector_norm(points - given.memory.points[..., 0, :], dim=-1)
-        near = F.max_pool2d(_unsure(given, points, moves, size), 5, 1, 2)
+        near = F.max_pool2d(_unsure(given, one, moves.detach()), 5, 1, 2)
         spread = self.config.rest + (self.config.body - self.config.rest) * near
         return Expected(mean, spread, h, points, turned, depart[..., 6], front, shown)
 
@@ -193,33 +195,39 @@ def _told(size: int, embed: int) -> nn.Sequential:
 
 def gathered(given: Given, points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return light (B, 3, H, W) and cover (B, 1, H, W) of all bodies drawn at points (B, 6, 2)."""
+    return _summed(given, *_laid(given, points, size))
+
+
+def _laid(given: Given, points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return light (N, 3, H, W) and cover (N, 1, H, W) of each body of `who`, drawn at points (B, 6, 2)."""
     clip, hue = given.who.unbind(1)
-    light, cover = drawn(given.looks, points[clip, hue], size)
-    batch = len(given.behind)
-    whole = light.new_zeros(batch, 4, *size).index_add(0, clip, torch.cat([light, cover], 1))
+    return drawn(given.looks, points[clip, hue], size)
+
+
+def _summed(given: Given, light: Tensor, cover: Tensor) -> tuple[Tensor, Tensor]:
+    """Return light (B, 3, H, W) and cover (B, 1, H, W) of clips from those of each body."""
+    size = (light.shape[-2], light.shape[-1])
+    whole = light.new_zeros(len(given.behind), 4, *size).index_add(
+        0, given.who[:, 0], torch.cat([light, cover], 1)
+    )
     full = whole[:, 3:].clamp(min=1)  # where two overlap neither counts twice
     return whole[:, :3] / full, whole[:, 3:] / full
 
 
-@torch.no_grad()
-def _unsure(given: Given, points: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return where bodies that move by `moves` (B, 6) [px] are drawn, (B, 1, H, W) in [0, 1].
+def _unsure(given: Given, cover: Tensor, moves: Tensor) -> Tensor:
+    """Return where bodies that move by `moves` (B, 6) [px] are, (B, 1, H, W) in [0, 1]; cover (N, 1, H, W).
 
     One that rests looks as it did, and leaves nothing to tell.
     """
     clip, hue = given.who.unbind(1)
-    _, cover = drawn(given.looks, points[clip, hue], size)
     share = (moves / MOVES_PX).clamp(max=1)[clip, hue]
-    out = cover.new_zeros(len(points), 1, *size).index_add(0, clip, cover * share[:, None, None, None])
-    return out.clamp(max=1)
+    out = cover.new_zeros(len(moves), *cover.shape[1:])
+    return out.index_add(0, clip, cover * share[:, None, None, None]).clamp(max=1)
 
 
-@torch.no_grad()
-def _shown(given: Given, points: Tensor, front: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the share (B, 6) of each body that is in front at points (B, 6, 2)."""
+def _shown(given: Given, cover: Tensor, front: Tensor) -> Tensor:
+    """Return the share (B, 6) of each body that is in front; cover (N, 1, H, W) is of each body."""
     clip, hue = given.who.unbind(1)
-    _, cover = drawn(given.looks, points[clip, hue], size)
     share = (cover * front[clip]).sum((1, 2, 3)) / cover.sum((1, 2, 3)).clamp(min=1e-3)
     inside = cover.sum((1, 2, 3)) > 2
-    out = torch.zeros(len(points), HUES)
-    return out.index_put((clip, hue), share * inside)
+    return torch.zeros(len(front), HUES).index_put((clip, hue), share * inside)
