@@ -80,7 +80,7 @@ def sight_at(kept: Tensor, t: int) -> Sight:
 def odds(corpus: Corpus, trained: int) -> NDArray[np.float64]:
     """Return how often frame t + 1 of a clip is asked for, (trained, T - 1), sums to 1.
 
-    More often where a body leaves the way of inertia, or comes back into view: these teach the most.
+    More often where a body leaves the way of inertia, comes back into view, or is acted on: that teaches most.
     """
     state = torch.from_numpy(np.array(corpus.clips.state[:trained]))
     places, share = state[..., :2], state[..., 4].nan_to_num()
@@ -90,7 +90,8 @@ def odds(corpus: Corpus, trained: int) -> NDArray[np.float64]:
     off = (guess - moved - places[:, 1:]).norm(dim=-1).nan_to_num(0.0).clamp(max=1.5)
     off = off * (memory.known & (memory.age == 0))[:trained, :-1]
     back = ((memory.age[:trained, :-1] > 1) & (share[:, 1:] > 0.2)).float()
-    told: NDArray[np.float64] = (0.5 + off.amax(-1) + back.amax(-1)).double().numpy()
+    acted = torch.from_numpy(np.any(corpus.clips.actions[:trained] != 0, -1)).float()
+    told: NDArray[np.float64] = (0.5 + off.amax(-1) + back.amax(-1) + acted).double().numpy()
     told /= told.sum()
     return told
 

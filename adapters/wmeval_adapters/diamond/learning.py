@@ -51,9 +51,9 @@ def losses(
     mean = (told.mean - batch.target).square()
     asked = batch.certain.float()
     # How a body moves is asked from wherever it is believed to be: where it has drifted to, nothing shows.
-    turns, aim = batch.turns.float(), batch.given.memory.points[..., 0, :] + batch.moves
-    off = F.smooth_l1_loss(told.turned, aim, reduction="none").sum(-1) * turns
-    unsure = F.binary_cross_entropy_with_logits(told.turns, turns, reduction="none")
+    acted, aim = batch.given.acted, batch.given.memory.points[..., 0, :] + batch.moves
+    off = F.smooth_l1_loss(told.turned, aim, reduction="none").sum(-1) * (batch.turns | acted)
+    unsure = F.binary_cross_entropy_with_logits(told.turns, batch.turns.float(), reduction="none") * ~acted
     places = ((off + unsure) * asked).sum() / asked.sum().clamp(min=1)
     away = (told.points - batch.points).detach().norm(dim=-1) > ASTRAY_PX
     astray = (away & batch.certain & (batch.given.memory.age == 0)).any(-1)

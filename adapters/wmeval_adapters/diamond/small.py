@@ -53,6 +53,11 @@ class Given:
     who: Tensor  # (N, 2) clip and hue
     action: Tensor  # (B, 12) in units of their usual size
 
+    @property
+    def acted(self) -> Tensor:
+        """Whether anything is done in this frame, bool (B, 1)."""
+        return (self.action != 0).any(-1, keepdim=True)
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -62,7 +67,7 @@ class Expected:
     spread: Tensor  # (B, 1, H, W) standard deviation around it
     features: Tensor  # (B, width, h, w) what the denoiser reads beside the noisy frame
     points: Tensor  # (B, 6, 2) px
-    turned: Tensor  # (B, 6, 2) px, where each body gets to if it does not go on as before
+    turned: Tensor  # (B, 6, 2) px, where each body gets to if it is not taken to go on as before
     turns: Tensor  # (B, 6) logit of that
     front: Tensor  # (B, 1, H, W) logit of a body there being in front of what hides bodies
     shown: Tensor  # (B, 6) share of each body that is in front
@@ -133,17 +138,18 @@ class SmallDenoiser(nn.Module):
             memory_format=torch.channels_last))  # fmt: skip
         return told
 
-    def moved(self, memory: Memory, told: Tensor) -> tuple[Tensor, Tensor]:
+    def moved(self, memory: Memory, told: Tensor, acted: Tensor) -> tuple[Tensor, Tensor]:
         """Return where bodies are in the next frame, and where if they turn, (B, 6, 2) [px].
 
         `told` (B, 6, 7) holds, of each body: how far it departs, how much of its speed and of its pull goes
         on, along either axis, and whether it turns at all. One that does not is where inertia leads,
-        exactly, so that errors do not add up.
+        exactly, so that errors do not add up; but where somebody acts, `acted` (B, 1), none is taken to.
         """
         aside, kept, pulled, turns = told[..., :2], told[..., 2:4], told[..., 4:6], told[..., 6:]
         speed = memory.speed * (1 + kept).clamp(0, 1)
         turned: Tensor = memory.points[..., 0, :] + speed + memory.pull * (1 + pulled).clamp(0, 1) + aside
-        return torch.where(turns > TURNS, turned, memory.inertia), turned
+        free = (turns > TURNS) | acted[..., None]
+        return torch.where(free, turned, memory.inertia), turned
 
     def expected(self, given: Given) -> Expected:
         """Return what is expected of the next frame."""
@@ -157,7 +163,7 @@ class SmallDenoiser(nn.Module):
         h = F.silu(self.norm(h))
         share = shares(given.memory.inertia, given.memory.known, size)
         depart = (self.departure(h).float()[:, None] * share[:, :, None]).sum((-1, -2))
-        points, turned = self.moved(given.memory, depart)
+        points, turned = self.moved(given.memory, depart, given.acted)
         front = F.pixel_shuffle(self.front(h).float(), PATCH) + OPEN
         # Hiding a body that is drawn astray would pay in pixels, so pixels do not teach what is in front.
         bare = torch.sigmoid(front).detach()
