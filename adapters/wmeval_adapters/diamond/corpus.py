@@ -80,7 +80,7 @@ def sight_at(kept: Tensor, t: int) -> Sight:
 def odds(corpus: Corpus, trained: int) -> NDArray[np.float64]:
     """Return how often frame t + 1 of a clip is asked for, (trained, T - 1), sums to 1.
 
-    More often where a body leaves the way of inertia, comes back into view, or is acted on: that teaches most.
+    More often where a body leaves the way of inertia, comes back into view or is acted on: that teaches most.
     """
     state = torch.from_numpy(np.array(corpus.clips.state[:trained]))
     places, share = state[..., :2], state[..., 4].nan_to_num()
