@@ -122,8 +122,8 @@ def open_i3d(weights: Path | None = None, *, sha256: str = I3D_SHA256) -> Featur
     path = weights or i3d_path()
     if not path.is_file():
         raise EnvironmentFault(
-            f"FVD on I3D needs {I3D_BYTES / 1e6:.0f} MB of weights, and {path.name} is neither in wmeval's cache "
-            f"nor named by $WMEVAL_I3D; fetch them with: {I3D_FETCH}"
+            f"FVD on I3D needs {I3D_BYTES / 1e6:.0f} MB of weights, and {path.name} is neither in wmeval's "
+            f"cache nor named by $WMEVAL_I3D; fetch them with: {I3D_FETCH}"
         )
     _verify(path, sha256)
     import torch

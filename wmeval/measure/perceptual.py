@@ -80,8 +80,8 @@ def open_lpips(backbone: Path | Mapping[str, Any] | None = None) -> Any:
         path = backbone or backbone_path()
         if not path.is_file():
             raise EnvironmentFault(
-                f"LPIPS needs the AlexNet weights of torchvision, and {path.name} is neither in its cache nor "
-                f"named by $WMEVAL_ALEXNET; fetch them with: {FETCH}"
+                f"LPIPS needs the AlexNet weights of torchvision, and {path.name} is neither in its cache "
+                f"nor named by $WMEVAL_ALEXNET; fetch them with: {FETCH}"
             )
         state = _read(path)
     import lpips
