@@ -56,6 +56,8 @@ class Blobs:
                 raise UsageError(
                     f"the file {digest[:12]} was announced with {size} bytes and has {there}; announce that"
                 )
+            if self._local:  # as young as if it had come now, so that no sweep takes it before it is named
+                os.utime(self._path(digest))
             return
         part, path = f"{self.root}/incoming/{uuid.uuid4().hex}", self._path(digest)
         try:
@@ -118,12 +120,32 @@ class Blobs:
                 "from a copy, or delete it and have it sent again"
             )
 
+    def stored(self) -> Iterator[str]:
+        """Yield the digests of all contents that are here."""
+        for path in self.files.find(self.root):
+            if DIGEST.fullmatch(name := path.rpartition("/")[2]):
+                yield name
+
+    def drop(self, digest: str, older_s: float) -> int:
+        """Delete a content that came more than `older_s` ago; return how many bytes that frees."""
+        path = self._path(digest)
+        with _told(digest):
+            size = self.size(digest)
+            if not self._older(path, older_s):
+                return 0
+            self.files.rm(path)
+        return size
+
     def sweep(self, older_s: float = 86_400.0) -> None:
         """Delete what processes that died left half-written."""
-        folder, now = f"{self.root}/incoming", datetime.now(UTC)
+        folder = f"{self.root}/incoming"
         for path in self.files.ls(folder, detail=False) if self.files.exists(folder) else ():
-            if (now - self.files.modified(path)).total_seconds() > older_s:
+            if self._older(path, older_s):
                 self.files.rm(path)
+
+    def _older(self, path: str, older_s: float) -> bool:
+        age: float = (datetime.now(UTC) - self.files.modified(path)).total_seconds()
+        return age > older_s
 
     @property
     def _local(self) -> bool:

@@ -9,12 +9,13 @@ import click
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import joinedload
 
-from wmeval_leaderboard import accounts, jobs, ledger, publishing, receiving, seasons
+from wmeval_leaderboard import accounts, jobs, ledger, pruning, publishing, receiving, seasons
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.commands.options import kept
 from wmeval_leaderboard.database import open_database, reading, upgrade, writing
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Blob, Job, Season, Submission, Token
+from wmeval_leaderboard.uploads import DAY_S
 
 
 @click.group(name="admin")
@@ -135,6 +136,23 @@ def verify(settings: Settings, slug: str) -> None:
     """Put up the job to run a submission's weights here, for `wmeval leaderboard worker --verify`."""
     with writing(_open(settings)) as session:
         jobs.add(session, "verify", publishing.find(session, slug).id)
+
+
+@command.command()
+@click.argument("season", required=False)
+@click.option("--days", default=1.0, show_default=True, type=click.FloatRange(0), help="Younger files stay.")
+@kept
+def prune(settings: Settings, season: str | None, days: float) -> None:
+    """Free what nothing names any more: files of uploads that were given up, and with SEASON its answers.
+
+    The season must be over and measured. Numbers, records and samples stay; measuring it again needs a copy.
+    """
+    engine = _open(settings)
+    if season is not None:
+        with writing(engine) as session:
+            pruning.let_go(session, season)
+    freed = pruning.sweep(engine, Blobs(settings.files), days * DAY_S)
+    click.echo(f"{freed.files} files deleted, {freed.bytes / 1e6:.1f} MB")
 
 
 @command.command()
