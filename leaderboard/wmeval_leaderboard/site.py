@@ -17,7 +17,7 @@ from wmeval_leaderboard.board.query import Query
 from wmeval_leaderboard.board.snapshot import Snapshot, Snapshots
 from wmeval_leaderboard.board.table import board
 from wmeval_leaderboard.database import reading
-from wmeval_leaderboard.pages import assets, front, model, papers, probe, sample, utility
+from wmeval_leaderboard.pages import assets, front, model, papers, probe, sample, task, utility
 from wmeval_leaderboard.pages.links import Links
 
 TOP, INNER = Links(live=False, root=""), Links(live=False, root="../")
@@ -61,9 +61,9 @@ def _pages(snapshot: Snapshot, engine: Engine, blobs: Blobs) -> dict[str, str]:
     made[TOP.to("probes")] = probe.index(snapshot, TOP)
     made[TOP.to("utility")] = utility.page(snapshot, TOP)
     for season in snapshot.seasons:
-        for task, column in utility.variants(snapshot, season.name):
-            name = utility.address(TOP, season.name, task, column)
-            made[name] = utility.page(snapshot, TOP, season.name, task, column)
+        for one, column in utility.variants(snapshot, season.name):
+            name = utility.address(TOP, season.name, one, column)
+            made[name] = utility.page(snapshot, TOP, season.name, one, column)
     with reading(engine) as session:
         shots = detail.shots(session)
         count = detail.ledger(session, most=0)[1]
@@ -77,6 +77,8 @@ def _pages(snapshot: Snapshot, engine: Engine, blobs: Blobs) -> dict[str, str]:
         made[TOP.to("submissions", entry.slug)] = papers.submission(engine, INNER, entry.slug)
     for key in probe.asked(snapshot):
         made[TOP.to("probes", key)] = probe.page(snapshot, engine, blobs, INNER, key)
+    for key in task.asked(snapshot):
+        made[TOP.to("tasks", key)] = task.page(snapshot, engine, blobs, INNER, key)
     for shot in shots:
         made[TOP.to("samples", str(shot.id))] = sample.page(engine, blobs, INNER, shot.id)
         for other in detail.same_case(shots, shot):

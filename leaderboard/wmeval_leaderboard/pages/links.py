@@ -23,7 +23,7 @@ class Links:
         return self.root + (f"board/{_plain(query)}.html" if query else "index.html")
 
     def to(self, kind: str, name: str = "", query: str = "") -> str:
-        """Return a page: of "models", "probes", "samples" or "submissions" by name, else "method", ..."""
+        """Return a page: of a kind ("models", "probes", "tasks", ...) by name, or "method", "ledger", ..."""
         path = f"{kind}/{quote(name, safe='@')}" if name else kind
         if self.live:
             return f"/{path}{query}"

@@ -17,6 +17,7 @@ from wmeval_leaderboard.board import detail, known
 from wmeval_leaderboard.board.entry import Entry, Key
 from wmeval_leaderboard.board.snapshot import Snapshot
 from wmeval_leaderboard.database import reading
+from wmeval_leaderboard.pages import task
 from wmeval_leaderboard.pages.links import Links
 from wmeval_leaderboard.pages.render import render
 from wmeval_leaderboard.pages.sample import player
@@ -27,10 +28,10 @@ POSITIONS = ("drawn", "best", "median", "worst")
 
 
 def index(snapshot: Snapshot, links: Links) -> str:
-    """Return the page that lists all probes that anyone was asked."""
-    keys = asked(snapshot)
-    told = [(key, known.probe(key), _calibration(_suites(snapshot), key)) for key in keys]
-    return render("probes.html.j2", links, here="probes", probes=told)
+    """Return the page that lists all probes and tasks that anyone was asked."""
+    told = [(key, known.probe(key), _calibration(_suites(snapshot), key)) for key in asked(snapshot)]
+    tasks = [(key, known.task(key)) for key in task.asked(snapshot)]
+    return render("probes.html.j2", links, here="probes", probes=told, tasks=tasks)
 
 
 def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, key: str) -> str:

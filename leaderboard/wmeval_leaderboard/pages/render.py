@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAV = (
     ("board", "Board"),
     ("utility", "Fidelity and utility"),
-    ("probes", "Probes"),
+    ("probes", "Questions"),
     ("human", "Human study"),
     ("method", "Method"),
     ("ledger", "Ledger"),

@@ -14,7 +14,7 @@ from wmeval_leaderboard.board import detail
 from wmeval_leaderboard.board.known import NotHere
 from wmeval_leaderboard.board.query import Query
 from wmeval_leaderboard.database import reading
-from wmeval_leaderboard.pages import front, model, papers, probe, sample, utility
+from wmeval_leaderboard.pages import front, model, papers, probe, sample, task, utility
 from wmeval_leaderboard.pages.assets import by_address
 from wmeval_leaderboard.pages.links import Links
 from wmeval_leaderboard.pages.look import FOR_EVER, FRESH, Look_, Made, made_of, send
@@ -87,6 +87,18 @@ def a_probe(request: Request, look: Look_, key: Name) -> Response:
             request,
             f"/probes/{key}",
             lambda: probe.page(look.snapshots.now(), look.engine, look.blobs, LIVE, key).encode(),
+            HTML,
+        )
+
+
+@router.get("/tasks/{key}")
+def a_task(request: Request, look: Look_, key: Name) -> Response:
+    """Answer with a task's page."""
+    with told():
+        return look.answer(
+            request,
+            f"/tasks/{key}",
+            lambda: task.page(look.snapshots.now(), look.engine, look.blobs, LIVE, key).encode(),
             HTML,
         )
 

@@ -36,7 +36,8 @@ def page(engine: Engine, blobs: Blobs, links: Links, number: int, beside: int | 
         other = next((r for r in rivals if r.id == beside), None)
         if other is None:
             raise known.NotHere(f"sample {beside} is not of the case that sample {number} is of")
-    probe = known.probe(shown.name)
+    probe, task = known.probe(shown.name), known.task(shown.name)
+    asked = probe or task
     return render(
         "sample.html.j2",
         links,
@@ -45,9 +46,10 @@ def page(engine: Engine, blobs: Blobs, links: Links, number: int, beside: int | 
         other=other,
         rivals=rivals,
         others=[s for s in of_model if s.id != shown.id],
-        unit="share of comparisons lost" if shown.instrument == "surprise" else probe.unit if probe else "",
+        unit="share of comparisons lost" if shown.instrument == "surprise" else asked.unit if asked else "",
         facts=[(k.replace("_", " "), words.fact(v)) for k, v in (shown.about.get("evidence") or {}).items()],
         probe=probe,
+        task=task,
         player=player(links, blobs, shown, other),
     )
 

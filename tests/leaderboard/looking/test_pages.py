@@ -66,7 +66,17 @@ def everything(board_to_read):
 
 def test_every_link_leads_to_a_page_that_runs_nothing_and_tells_no_secret(everything):
     kinds = {re.sub(r"[^a-z/].*", "", a[1:]) for a in everything}
-    assert {"", "models/m", "probes/gravity", "samples/", "utility", "method", "ledger", "media/"} <= kinds
+    assert {
+        "",
+        "models/m",
+        "probes/gravity",
+        "tasks/push",
+        "samples/",
+        "utility",
+        "method",
+        "ledger",
+        "media/",
+    } <= kinds
     for address, answer in everything.items():
         assert answer.status_code == 200, (address, answer.text)
         assert b"SEALED-SECRET" not in answer.content, address
@@ -120,6 +130,7 @@ def test_static_files_keep_for_ever_under_the_digest_of_what_they_hold(client):
         ("/models/nobody", 404, "no model"),
         ("/probes/gravity", 404, "gravity@0.1"),
         ("/probes/..%2f..%2fetc", 404, ""),
+        ("/tasks/push", 404, "push@0.1"),
         ("/samples/99999", 404, "not here"),
         ("/samples/1?with=2", 404, "not of the case"),
         ("/submissions/nothing", 404, "no submission"),
@@ -133,6 +144,31 @@ def test_what_is_not_there_is_answered_with_a_sentence(client, address, status, 
     answer = client.get(address)
     assert answer.status_code == status
     assert said in html.unescape(answer.text)
+
+
+def test_a_task_says_what_may_be_done_how_models_stand_and_what_is_at_fault(client):
+    text = html.unescape(client.get("/tasks/push@0.1").text)
+    for said in (
+        "a force along x, of at most 6 m/s²",
+        "How models choose",
+        "How models control",
+        "64 plans a round",
+    ):
+        assert said in text
+    assert "Aurora-M" in text
+    assert 'href="/tasks/push@0.1"' in client.get("/probes").text
+
+
+def test_the_arms_of_control_stand_side_by_side_at_the_largest_budget():
+    from wmeval_leaderboard.pages.task import _largest
+
+    arm = {"tag": "iid", "dynamics": "model", "cost": "state"}
+    rows = [{**arm, "budget": 16, "success": 0.25}, {**arm, "budget": 64, "success": 0.5},
+            {**arm, "budget": 256, "success": None}, {**arm, "dynamics": "random", "cost": "", "success": 0.0,
+             "budget": None}]  # fmt: skip
+    assert _largest(rows, "iid", "model", "state") is rows[1]
+    assert _largest(rows, "iid", "random", "") is rows[3]
+    assert _largest(rows, "iid", "model", "goal") is None
 
 
 def test_only_files_of_samples_are_sent_and_nothing_else_of_a_submission(client, filled):
