@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import planning_tables as plans
 
 import wmeval
 from wmeval.report.compare import Answers, answers
@@ -54,6 +55,7 @@ def page(out: Path) -> str:
     """Return the tables in Markdown of what is in the folder."""
     runs = {name: Run(out / name) for name in (*NULLS, *MODELS) if (out / name / "results.json").exists()}
     models = [m for m in MODELS if m in runs]
+    told = {m: runs[m].results for m in models}
     said = {name: answers(r) for name, r in runs.items()}
     far = {m: answers(Run(f)) for m in models if (f := out / f"{m}-beyond") and (f / "results.json").exists()}
     parts = [
@@ -67,6 +69,12 @@ def page(out: Path) -> str:
         "Surprise: share of comparisons that the possible clip wins (chance .50). Matched twins; in brackets "
         "what is not exactly matched (reversals, and pairs that trivial cues may tell apart):",
         _table(["concept", *models], _surprises(models, runs)),
+        "Choosing one of several interventions by what the model says will come of them: success of the "
+        "first choice (the simulator's always succeeds), skill over chance, tau of the order of all:",
+        _table(plans.HEAD_CHOOSE, plans.choices(told)),
+        "Control, closed loop with iCEM, 16 candidates a round, 8 episodes: success at the end, by who "
+        "predicts and what is minimised; rank correlates predicted with true costs over the candidates:",
+        _table(plans.HEAD_CONTROL, plans.control(told)),
     ]
     return "\n\n".join(parts)
 

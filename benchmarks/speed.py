@@ -15,7 +15,7 @@ SCENES, FRAMES = 32, 24
 
 def main() -> None:
     """Print the seconds of each model, opened beforehand and asked once for warmth."""
-    for name in sys.argv[1:] or ("genie", "dreamer", "jepa"):
+    for name in sys.argv[1:] or ("genie", "diamond", "dreamer", "jepa"):
         model = load_model(name)
         assert not isinstance(model, Reference)
         asked = observations(model.card, SCENES, FRAMES)

@@ -3,10 +3,11 @@
     python seasons/season.py make [--runs runs/season] [--only genie]   runs what is missing, then packs all
     python seasons/season.py load leaderboard-data                      unpacks it for `leaderboard serve`
 
-`make` runs every model on trial@0.1, opens a season on a server of its own, submits each run with `wmeval
+`make` runs every model on survey@0.1, opens a season on a server of its own, submits each run with `wmeval
 submit`, waits until the server has measured it, closes the season (its secret is told: whoever has this
-archive could read it anyway) and packs the server's folder, at most 20 MB. Runs go on where they stopped.
-`load` leaves a folder that is there as it is.
+archive could read it anyway), prunes the answers, of which samples stay, and packs the server's folder, at
+most 20 MB. Runs go on where they stopped. `load` also opens seasons that runs can be handed in to, with
+secrets of their own; a folder that is there stays as it is.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ import httpx2
 
 from wmeval.submission.signing import new_key
 
-SUITE, NAME, TEAM = "trial", "trial", "wmeval"
+SUITE, NAME, TEAM = "survey", "first", "wmeval"
 MODELS = ("genie", "diamond", "dreamer", "jepa")  # references stand on every board by themselves
-ARCHIVE = Path(__file__).with_name("trial.zip")
+OPEN = {"open": SUITE, "open-quick": "quick"}  # seasons to hand runs in to, by their suites
+ARCHIVE = Path(__file__).with_name("first.zip")
 LARGEST = 20_000_000  # bytes
 WAIT_S = 4 * 3600.0
 DATABASE = "leaderboard.sqlite"
@@ -100,6 +102,7 @@ def make(runs: Path, only: list[str]) -> None:
                 if told["state"] != "published":
                     raise SystemExit(f"{model} was set aside; mend that and make the season again")
         wmeval("leaderboard", "admin", "close", NAME, "--dir", folder)
+        print(wmeval("leaderboard", "admin", "prune", NAME, "--days", "0", "--dir", folder))
         print(wmeval("leaderboard", "admin", "check", "--dir", folder))
         pack(folder)
 
@@ -132,8 +135,11 @@ def load(folder: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     with zipfile.ZipFile(ARCHIVE) as packed:
         packed.extractall(part)
+    for name, suite in OPEN.items():
+        wmeval("leaderboard", "admin", "open", name, "--suite", suite, "--dir", part)
     part.rename(folder)
-    print(f"{folder}: the season {NAME!r}")
+    print(f"{folder}: the season {NAME!r}, which is over, and {' and '.join(OPEN)} for runs of yours")
+    print(f"who submits: wmeval leaderboard admin team NAME --dir {folder}, which prints a token")
 
 
 def main() -> None:

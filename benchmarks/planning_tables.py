@@ -1,0 +1,85 @@
+"""The planning rows of runs as tables: what models choose, and the 2 x 2 of what they control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+ARMS = (("model", "state"), ("model", "goal"), ("simulator", "state"), ("simulator", "goal"), ("random", ""))
+HEAD_CHOOSE = ("task", "model", "read from", "success", "chance", "skill", "tau", "n")
+HEAD_CONTROL = (
+    "task", "model", "model, true cost", "model, goal picture", "simulator, true cost",
+    "simulator, goal picture", "at random", "rank", "s a decision", "verdict",
+)  # fmt: skip
+
+
+def choices(results: Mapping[str, Row]) -> list[list[str]]:
+    """Return the rows of what each model of {name: results.json} chose, by task."""
+    table = []
+    for task, tag in _asked(results, "choose"):
+        for name, told in results.items():
+            for r in _rows(told, "choose", task, tag):
+                if not r["n"]:
+                    continue
+                skill = _between(r["skill"], r["skill_lo"], r["skill_hi"])
+                table.append([
+                    _title(task, tag), name, r["read"], _between(r["success"], r["lo"], r["hi"]),
+                    _f(r["random"]), f"**{skill}**" if (r["skill_lo"] or 0) > 0 else skill, _f(r["kendall"]),
+                    str(r["n"]),
+                ])  # fmt: skip
+    return table
+
+
+def control(results: Mapping[str, Row]) -> list[list[str]]:
+    """Return a row of success per task and model that controls: all arms, and what they say is at fault."""
+    table = []
+    for task, tag in _asked(results, "control"):
+        for name, told in results.items():
+            arms = {(r["dynamics"], r["cost"]): r for r in _rows(told, "control", task, tag)}
+            own = arms.get(("model", "state"))
+            if own is None or not own["n"]:
+                continue
+            cells = [_arm(arms.get(k)) for k in ARMS]
+            told_of = (_f(own["rank"]), _f(own["seconds"]), _verdict(own["verdict"]))
+            table.append([_title(task, tag), name, *cells, *told_of])
+    return table
+
+
+def _asked(results: Mapping[str, Row], protocol: str) -> list[tuple[str, str]]:
+    every = (r for told in results.values() for r in told["planning"] if r["protocol"] == protocol)
+    return list(dict.fromkeys((r["task"], r["tag"]) for r in every))
+
+
+def _rows(told: Row, protocol: str, task: str, tag: str) -> Sequence[Row]:
+    rows: Sequence[Row] = told["planning"]
+    return [r for r in rows if (r["protocol"], r["task"], r["tag"]) == (protocol, task, tag)
+            and (protocol == "control" or (r["dynamics"], r["cost"]) == ("model", "state"))]  # fmt: skip
+
+
+def _arm(row: Row | None) -> str:
+    if row is None or not row["n"]:
+        return "–"
+    return _between(row["success"], row["lo"], row["hi"])
+
+
+def _verdict(words: str) -> str:
+    """Return the verdict without its numbers, which stand beside it.
+
+    >>> _verdict("bad model: success changes by -88 % (-100 to -16) in the simulator's place; bad cost: x")
+    'bad model, bad cost'
+    """
+    return ", ".join(part.strip().partition(":")[0] for part in words.split(";")) or "–"
+
+
+def _title(task: str, tag: str) -> str:
+    name = task.partition("@")[0]
+    return name if tag == "iid" else f"{name}, {tag}"
+
+
+def _between(value: float | None, lo: float | None, hi: float | None) -> str:
+    return _f(value) if lo is None or hi is None else f"{_f(value)} ({_f(lo)} to {_f(hi)})"
+
+
+def _f(value: float | None) -> str:
+    return "–" if value is None else format(value, ".2f")
