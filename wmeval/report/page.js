@@ -83,6 +83,11 @@ function player(root) {
     const cut = (scene.cut - 1) / scene.fps;
     const at = scene.times.findLastIndex((time) => time <= now + 1e-6);
     const path = scene[`${name}_path`];
+    for (const [u, v, hue] of scene.goals || []) {
+      pen.beginPath();
+      pen.arc(u, v, thin * 4, 0, 2 * Math.PI);
+      stroke(pen, thin, `hsl(${hue} 90% 82%)`, [thin * 1.6, thin * 2.2]);
+    }
     scene.hues.forEach((hue, body) => {
       const colour = `hsl(${hue} 90% 82%)`;
       if (name === "truth" || past()) {

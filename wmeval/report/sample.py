@@ -32,6 +32,7 @@ class Motion:
     height: int  # of the image [px]
     # () -> true frames (T, H, W, 3) and predicted ones (at most T - cut, H, W, 3); read when they are shown
     videos: Callable[[], tuple[Frames, Frames]]
+    goals: tuple[tuple[float, float, float], ...] = ()  # of a task: pixel u, v and hue of each body's goal
 
     @property
     def after(self) -> Bools:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wmeval.anchor import LAZY_SKILL
 
 NONE = "–"
+MANY = 8  # scores; of more no sentence lists which are not above chance
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -19,13 +20,16 @@ def number(value: Any, digits: int = 3) -> str:
 
     >>> number(0.12345), number(None), number(12345.6), number(0.5, 2), number(3), number(-1e-5)
     ('0.123', '–', '12346', '0.50', '3', '0.000')
+    >>> number(0.999, 2), number(1.0, 2)
+    ('1.0', '1.0')
     """
     value = value.get("skill") if isinstance(value, Mapping) else value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return NONE
     if isinstance(value, int):
         return str(value)
-    size = math.floor(math.log10(abs(value))) if abs(value) > 1e-9 else -1
+    rounded = float(f"{value:.{digits - 1}e}")  # .999 is written as 1 is
+    size = math.floor(math.log10(abs(rounded))) if abs(value) > 1e-9 else -1
     told = f"{value:.{max(0, digits - 1 - max(size, -1))}f}"
     return told.replace("-", "−" if float(told) else "")
 
@@ -115,16 +119,35 @@ def knowing_nothing(score: Mapping[str, Any]) -> float:
 def lead(results: Mapping[str, Any]) -> str:
     """Return the sentences that open a report: what was asked, what was told apart from knowing nothing."""
     scores = [s for s in results["scores"] if s.get("lo") is not None and s["tag"] != "control"]
+    if len(scores) > MANY:
+        return _counted(results, scores)
     above = [_asked(s) for s in scores if s["lo"] > knowing_nothing(s)]
     level = [_asked(s) for s in scores if s["lo"] <= knowing_nothing(s)]
-    name, total = results["model"]["name"], len({s["probe"] for s in results["scores"]})
-    opening = f"{name} was asked {total} question{'s' * (total != 1)} of {results['suite']}. "
+    opening = _opening(results)
     if not scores:
         return opening + "There are too few cases for an interval, so nothing is told apart from chance."
     if not above:
         return opening + f"It is not told apart from a model that knows nothing on {_listed(level)}."
     tail = f" and not on {_listed(level)}" if level else ""
     return opening + f"It does better than a model that knows nothing on {_listed(above)}{tail}."
+
+
+def _opening(results: Mapping[str, Any]) -> str:
+    name, total = results["model"]["name"], len({s["probe"] for s in results["scores"]})
+    return f"{name} was asked {total} question{'s' * (total != 1)} of {results['suite']}. "
+
+
+def _counted(results: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) -> str:
+    """Return, of more scores than a sentence holds, on how many of each way of asking more is known."""
+    ways: dict[str, list[Mapping[str, Any]]] = {}
+    for s in scores:
+        way = f"by {s['instrument']}" + (f" on {s['tag']} scenes" if s["tag"] != "iid" else "")
+        ways.setdefault(way, []).append(s)
+    told = []
+    for way, of in ways.items():
+        above = [str(s["probe"]).partition("@")[0] for s in of if s["lo"] > knowing_nothing(s)]
+        told.append(f"{way} {len(above)} of {len(of)}" + (f" ({', '.join(above)})" if above else ""))
+    return _opening(results) + f"It does better than a model that knows nothing on: {'; '.join(told)}."
 
 
 def energies(results: Mapping[str, Any]) -> str:

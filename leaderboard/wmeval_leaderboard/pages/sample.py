@@ -64,6 +64,7 @@ def player(links: Links, blobs: Blobs, shown: Shot, other: Shot | None) -> dict[
     scene = {
         **{k: told[k] for k in ("fps", "cut", "hues", "times", "seen", "width", "height", "true_path")},
         "predicted_path": told["predicted_path"],
+        "goals": told.get("goals", []),  # samples of older seasons have none
         "truth": {"src": links.media(shown.media["truth"], "png"), **told["truth"]},
         "predicted": {"src": links.media(shown.media["prediction"], "png"), **told["prediction"]},
     }

@@ -144,6 +144,16 @@ def test_on_pairs_cheap_cues_are_what_knowing_nothing_is(results):
     assert "not told apart" in words.lead({**results, "scores": [score]})
 
 
+def test_many_scores_are_counted_by_how_they_were_asked(scores, results):
+    many = [
+        {**scores[0], "probe": f"law{i}@0.1", "instrument": way, "tag": "iid", "lo": 0.3 * (i % 2), "hi": 1.0}
+        for way in ("rollout", "imagination") for i in range(5)
+    ]  # fmt: skip
+    told = words.lead({**results, "scores": many})
+    assert "by rollout 2 of 5 (law1, law3); by imagination 2 of 5 (law1, law3)." in told
+    assert "law2" not in told
+
+
 def test_alarms_are_said_in_a_sentence_and_not_in_the_lead(scores, results):
     assert words.verdict(scores[1]).startswith("False alarms in 12\u00a0% of 16 scenes")
     assert "control" not in words.lead({**results, "scores": scores})
