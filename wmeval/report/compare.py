@@ -177,64 +177,51 @@ def _check_anchors(answers: Sequence[Answers]) -> None:
 
 def _differences(base: Answers, other: Answers) -> list[Difference]:
     rows = []
-    for key, before in base.values.items():
-        after = other.values.get(key)
-        if after is None:
-            continue
-        shared = sorted(before.keys() & after.keys())
+    for key in (k for k in base.values if k in other.values):
         bounds = (min(base.lowest(key), other.lowest(key)), 1.0)
-        pair = [after[c] for c in shared], [before[c] for c in shared]
-        told = paired_difference(*pair, bounds=bounds)
-        whole = len(shared) == len(before) == len(after)
-        reason = told.reason or ("" if whole else "not all cases are shared")
-        rows.append(
-            Difference(
-                *key, base.path, other.path, told.mean if shared else None, told.lo, told.hi, len(shared),
-                base.scores[key]["skill"], other.scores[key]["skill"], reason,
-                p=paired_p(*pair, bounds=bounds),
-            )
-        )  # fmt: skip
+        row = _paired(key, base, other, base.values[key], other.values[key], bounds)
+        clipped = {"base_skill": base.scores[key]["skill"], "other_skill": other.scores[key]["skill"]}
+        rows.append(replace(row, **clipped))
     return rows
 
 
 def _plans(base: Answers, other: Answers) -> list[Difference]:
-    rows = []
-    for key, before in base.plans.items():
-        after = other.plans.get(key, {})
-        shared = sorted(before.keys() & after.keys())
-        if not shared:
-            continue
-        pair = [after[c] for c in shared], [before[c] for c in shared]
-        told = paired_difference(*pair, bounds=(0.0, 1.0))
-        reason = told.reason or ("" if len(shared) == len(before) == len(after) else "not all are shared")
-        rows.append(
-            Difference(
-                *key, base.path, other.path, told.mean, told.lo, told.hi, told.n, float(np.mean(pair[1])),
-                float(np.mean(pair[0])), reason, p=paired_p(*pair, bounds=(0.0, 1.0)),
-            )
-        )  # fmt: skip
-    return rows
+    both = ((k, base.plans[k], other.plans[k]) for k in base.plans if k in other.plans)
+    return [
+        _paired(key, base, other, before, after, (0.0, 1.0))
+        for key, before, after in both
+        if before.keys() & after.keys()
+    ]
 
 
 def _metrics(base: Answers, other: Answers) -> list[Difference]:
     from wmeval import registry
 
     rows = []
-    for name, before in base.metrics.items():
-        metric, after = registry.load_metric(name), other.metrics.get(name, {})
-        shared = sorted(before.keys() & after.keys())
-        if metric.kind == "set" or not shared:
+    for name in (n for n in base.metrics if n in other.metrics):
+        metric, before, after = registry.load_metric(name), base.metrics[name], other.metrics[name]
+        if metric.kind == "set" or not before.keys() & after.keys():
             continue
-        pair = [after[c] for c in shared], [before[c] for c in shared]
-        told = paired_difference(*pair)
-        rows.append(
-            Difference(
-                metric.name, "rollout", "all", base.path, other.path, told.mean, told.lo, told.hi, told.n,
-                float(np.mean(pair[1])), float(np.mean(pair[0])), told.reason, metric.better == "higher",
-                paired_p(*pair),
-            )
-        )  # fmt: skip
+        row = _paired((metric.name, "rollout", "all"), base, other, before, after, None)
+        rows.append(replace(row, higher=metric.better == "higher"))
     return rows
+
+
+def _paired(
+    key: Key, base: Answers, other: Answers, before: Mapping[str, float], after: Mapping[str, float],
+    bounds: tuple[float, float] | None,
+) -> Difference:  # fmt: skip
+    """Return how much more the other run has than the base on the cases that both have."""
+    shared = sorted(before.keys() & after.keys())
+    pair = np.array([after[c] for c in shared]), np.array([before[c] for c in shared])
+    told = paired_difference(*pair, bounds=bounds)
+    whole = len(shared) == len(before) == len(after)
+    theirs, mine = (float(side.mean()) if shared else None for side in pair)
+    reason = told.reason or ("" if whole else "not all cases are shared")
+    return Difference(
+        *key, base.path, other.path, told.mean if shared else None, told.lo, told.hi, len(shared), mine,
+        theirs, reason, p=paired_p(*pair, bounds=bounds),
+    )  # fmt: skip
 
 
 def _corrected(rows: Sequence[Difference]) -> list[Difference]:

@@ -14,7 +14,7 @@ from wmeval.scene import Scene, ball, box, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, stage
 from wmeval_probes.planning.places import LOST, average, away, ending, least
-from wmeval_probes.planning.shown import Kick, choice_of
+from wmeval_probes.planning.shown import Kick, choice_of, succeeds
 
 Floats = NDArray[np.float64]
 COUNT = {"iid": 3, "long": 4}
@@ -24,6 +24,7 @@ FASTEST = 4.5  # m/s along an axis
 CUT_S, LASTS_S = 0.3, 2.2  # s of context, and of an episode after it
 SHOWN_S, SEEN_S, ENDS_S = 0.1, 0.4, 2.0  # s: push of an intervention, end of its context, what follows
 ALONG, RISE = (1.0, 3.2), (1.8, 4.4)  # m/s that interventions give
+HARDEST = 0.4  # share kept of choices whose hardest throw is right: it fells more rows than any other
 
 
 def instance(rng: np.random.Generator, tag: str) -> Instance:
@@ -105,11 +106,15 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
         (side * float(rng.uniform(*ALONG)), float(rng.uniform(*RISE) if rng.random() < 0.8 else 0.0))
         for _ in range(16)
     ]
-    return choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S)
+    made = choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S)
+    if made is None:
+        return None
+    hardest = made.candidates[int(np.argmax(made.sizes))]
+    return None if succeeds(hardest, TASK) and rng.random() > HARDEST else made
 
 
 TASK = Task(
-    name="topple", version="0.1", unit="m", worst=3.0, tags=("iid", "long"), instance=instance, cost=cost,
+    name="topple", version="0.2", unit="m", worst=3.0, tags=("iid", "long"), instance=instance, cost=cost,
     success=success, choice=choice, drive=Drive("impulse", ("x", "z"), FASTEST), block_s=LASTS_S, look=1,
     summary="throw a ball over a block so that a row of dominoes falls and the block does not",
 )  # fmt: skip

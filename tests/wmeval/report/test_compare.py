@@ -237,7 +237,7 @@ def test_plans_are_paired_by_problem_and_neither_random_nor_another_way_of_plann
 
 def test_an_episode_that_broke_off_was_not_solved():
     told = compare([planned("a", [1] * 8, lost=[8]), planned("b", [1] * 9)])
-    assert told.planning[0].reason == "not all are shared"
+    assert told.planning[0].reason == "not all cases are shared"
     run = planned("c", [1] * 8, lost=[8])
     (row,) = powers(run, 0.2)
     assert (row.n, row.instrument) == (9, "control, model, state, 16")
