@@ -66,7 +66,7 @@ def page(
                 "text": planning.TEXT,
                 "scenes": planned_scenes(results, of, videos),
             },
-            energies=words.energies(results),
+            energies=words.energies(results, reasons=True),
             groups=groups.grouped(results["scores"]),
             splits=parts,
             split_reasons=groups.split_reasons(parts),

@@ -150,20 +150,30 @@ def _counted(results: Mapping[str, Any], scores: Sequence[Mapping[str, Any]]) ->
     return _opening(results) + f"It does better than a model that knows nothing on: {'; '.join(told)}."
 
 
-def energies(results: Mapping[str, Any]) -> str:
+def energies(results: Mapping[str, Any], *, reasons: bool = False) -> str:
     """Return what several continuations of each case say together, or nothing where there were too few.
+
+    With `reasons` also why a score has none, each reason once.
 
     >>> row = {"probe": "gravity@0.1", "energy": 0.42, "energy_lo": 0.3, "energy_hi": 0.6}
     >>> energies({"scores": [row]})
     'Energy score of the replicates, in body sizes, less is better: gravity 0.42 (0.30 to 0.60).'
+    >>> energies({"scores": [{"energy": None, "energy_reason": "too few"}]}, reasons=True)
+    'No energy score of the replicates: too few.'
     """
-    told = []
+    told: list[str] = []
+    why: dict[str, None] = {}
     for score in results["scores"]:
         if score.get("energy") is not None:
             between = interval({"lo": score.get("energy_lo"), "hi": score.get("energy_hi")})
             told.append(f"{_asked(score)} {number(float(score['energy']), 2)} ({between})")
+        elif score.get("energy_reason"):
+            why[str(score["energy_reason"])] = None
     opening = "Energy score of the replicates, in body sizes, less is better: "
-    return f"{opening}{', '.join(told)}." if told else ""
+    said = [f"{opening}{', '.join(told)}."] if told else []
+    if reasons and why:
+        said.append(f"No energy score of {'others' if told else 'the replicates'}: {'; '.join(why)}.")
+    return " ".join(said)
 
 
 def _asked(score: Mapping[str, Any]) -> str:
