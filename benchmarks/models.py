@@ -1,8 +1,9 @@
 """What our own models are worth: one table, by one command.
 
-    python benchmarks/models.py run    --out RUNS [--only jepa]   every model and null on survey@0.1
-    python benchmarks/models.py beyond --out RUNS [--only jepa]   models at speeds beyond the training split
-    python benchmarks/models.py page   --out RUNS                 the tables, into docs/results.md
+    python benchmarks/models.py run     --out RUNS [--only jepa]   every model and null on survey@0.1
+    python benchmarks/models.py control --out RUNS [--only jepa]   closed-loop control, 8 episodes a task
+    python benchmarks/models.py beyond  --out RUNS [--only jepa]   models at speeds beyond the training split
+    python benchmarks/models.py page    --out RUNS                 the tables, into docs/results.md
 
 Runs continue where they stopped, and each is `wmeval run --model NAME --suite survey`. Nulls are compared by
 how frames look on the bodies (body-psnr), paired on the same iid clips. Skills have null and ceiling from
@@ -23,6 +24,7 @@ import planning_tables as plans
 import wmeval
 from wmeval.report.compare import Answers, answers
 from wmeval.run import Run
+from wmeval.run.instruments import PLANNING
 from wmeval.stats import bounded_mean, paired_difference
 from wmeval.suite import Instrument
 
@@ -44,6 +46,15 @@ def run(out: Path, only: Sequence[str]) -> None:
         wmeval.run(model, "survey", out=out / model)
 
 
+def control(out: Path, only: Sequence[str]) -> None:
+    """Let every model act, by the smallest budget of planning@0.1."""
+    for model in only or MODELS:
+        print(model, flush=True)
+        wmeval.run(
+            model, "planning", instruments=("control",), budgets=(16,), limit=8, out=out / f"{model}-control"
+        )
+
+
 def beyond(out: Path, only: Sequence[str]) -> None:
     """Ask every model by its own instrument at ood speeds."""
     for model in only or MODELS:
@@ -53,11 +64,14 @@ def beyond(out: Path, only: Sequence[str]) -> None:
 
 def page(out: Path) -> str:
     """Return the tables in Markdown of what is in the folder."""
-    runs = {name: Run(out / name) for name in (*NULLS, *MODELS) if (out / name / "results.json").exists()}
+    runs = _finished(out, (*NULLS, *MODELS))
     models = [m for m in MODELS if m in runs]
     told = {m: runs[m].results for m in models}
+    acting = {
+        m: Run(f).results for m in models if (f := out / f"{m}-control") and (f / "results.json").exists()
+    }
     said = {name: answers(r) for name, r in runs.items()}
-    far = {m: answers(Run(f)) for m in models if (f := out / f"{m}-beyond") and (f / "results.json").exists()}
+    far = {m: answers(r) for m, r in _finished(out, models, "-beyond").items()}
     parts = [
         "Body-PSNR [dB] on the iid clips of the rollout probes, paired with each null (higher is better):",
         _table(["", *NULLS], [_against(m, said) for m in models if _draws(runs[m])]),
@@ -74,9 +88,13 @@ def page(out: Path) -> str:
         _table(plans.HEAD_CHOOSE, plans.choices(told)),
         "Control, closed loop with iCEM, 16 candidates a round, 8 episodes: success at the end, by who "
         "predicts and what is minimised; rank correlates predicted with true costs over the candidates:",
-        _table(plans.HEAD_CONTROL, plans.control(told)),
+        _table(plans.HEAD_CONTROL, plans.control(acting)),
     ]
     return "\n\n".join(parts)
+
+
+def _finished(out: Path, names: Sequence[str], ending: str = "") -> dict[str, Run]:
+    return {n: Run(f) for n in names if (f := out / f"{n}{ending}") and (f / "results.json").exists()}
 
 
 def _draws(run: Run) -> bool:
@@ -114,7 +132,8 @@ def _rows(run: Run, instrument: str, tag: str = "iid") -> dict[str, dict[str, An
 
 def _skills(models: Sequence[str], runs: dict[str, Run]) -> list[list[str]]:
     table = []
-    for concept in dict.fromkeys(u.probe.partition("@")[0] for m in models for u in runs[m].units):
+    asked = (u.probe for m in models for u in runs[m].units if u.instrument not in PLANNING)
+    for concept in dict.fromkeys(probe.partition("@")[0] for probe in asked):
         row = [concept]
         for m in models:
             score = _rows(runs[m], _own(runs[m])).get(concept)
@@ -166,11 +185,12 @@ def _gap(run: Run, near: Answers, far: Answers) -> str:
 def _surprises(models: Sequence[str], runs: dict[str, Run]) -> list[list[str]]:
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for m in models:
+        judged = [r for r in runs[m].records() if r["instrument"] == "surprise" and r["status"] != "unasked"]
         for s in runs[m].results["scores"]:
             if s["instrument"] != "surprise" or s["tag"] != "iid" or not s["n"]:
                 continue
             mean = 1 - s["error"]
-            spread = bounded_mean([1 - e for e in _errors(runs[m], s)], 0, 1)
+            spread = bounded_mean([1 - r["error"] for r in judged if _of(s, r)], 0, 1)
             text = f"{mean:.2f} ({_f(spread.lo)} to {_f(spread.hi)})"
             if (spread.lo or 0) > 0.5:
                 text = f"**{text}**"
@@ -181,15 +201,9 @@ def _surprises(models: Sequence[str], runs: dict[str, Run]) -> list[list[str]]:
     return [[c, *("<br>".join(row[m]) if row[m] else "–" for m in models)] for c, row in found.items()]
 
 
-def _errors(run: Run, score: dict[str, Any]) -> list[float]:
-    asked = (score["probe"], "surprise", score["tag"])
-    errors = [
-        r["error"]
-        for r in run.records()
-        if (r["probe"], r["instrument"], r["tag"]) == asked and r["status"] != "unasked"
-        and r.get("matching", score.get("matching")) == score.get("matching")
-    ]  # fmt: skip
-    return errors
+def _of(score: dict[str, Any], record: dict[str, Any]) -> bool:
+    one = (record["probe"], record["tag"], record.get("matching", score.get("matching")))
+    return one == (score["probe"], score["tag"], score.get("matching"))
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -204,12 +218,14 @@ def _f(value: float | None, how: str = ".2f") -> str:
 def main() -> None:
     """Run what was asked for."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    asked.add_argument("what", choices=("run", "beyond", "page"))
+    asked.add_argument("what", choices=("run", "control", "beyond", "page"))
     asked.add_argument("--out", type=Path, required=True)
     asked.add_argument("--only", nargs="*", default=())
     given = asked.parse_args()
     if given.what == "run":
         return run(given.out, given.only)
+    if given.what == "control":
+        return control(given.out, given.only)
     if given.what == "beyond":
         return beyond(given.out, given.only)
     text = PAGE.read_text()

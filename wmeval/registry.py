@@ -87,8 +87,14 @@ class Entry:
 
 def entries(kind: str) -> dict[str, Entry]:
     """Return what is registered of a kind of KINDS, by name, importing none of it."""
+    return dict(_entries(kind, tuple(sys.path)))
+
+
+@cache
+def _entries(kind: str, path: tuple[str, ...]) -> Mapping[str, Entry]:
+    """Order what is on `path`, once: whose name comes first takes reading the metadata of each again."""
     found: dict[str, list[EntryPoint]] = {}
-    for point in _points(tuple(sys.path)).select(group=KINDS[kind][0]):
+    for point in _points(path).select(group=KINDS[kind][0]):
         found.setdefault(point.name, []).append(point)
     order = {
         name: sorted(points, key=lambda p: (p.dist and p.dist.name) or "") for name, points in found.items()

@@ -1,4 +1,4 @@
-"""survey@0.1: every concept and every task, at small n: a whole profile in an hour or two."""
+"""survey@0.1: every concept and every task, at small n, in whatever way needs no acting: a whole profile."""
 
 from dataclasses import replace
 
@@ -11,11 +11,9 @@ SUITE = replace(
     version="0.1",
     cases=16,
     tags=("iid", "place", "take"),  # the last two are of the task keep
-    instruments=(*CORE.instruments, *PLANNING.instruments),
+    instruments=(*CORE.instruments, "choose"),
     controls=0,
     tasks=PLANNING.tasks,
     instances=16,
-    episodes=8,
-    budgets=(16,),
-    summary="Every concept and task, 16 cases and 8 episodes each: a whole profile with wide intervals.",
+    summary="Every concept and task but closed-loop control, 16 cases each: a whole profile, wide intervals.",
 )
