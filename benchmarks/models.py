@@ -33,6 +33,7 @@ OWN: dict[str, Instrument] = {
 }  # fmt: skip
 MODELS = tuple(OWN)
 NULLS = ("freeze", "vanish", "blur")
+ACTING = Path(__file__).with_name("acting_suite.py")
 BEYOND = Path(__file__).with_name("beyond_suite.py")
 VISIBLE = 0.005  # a skill that reads 0.00 is none
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
@@ -47,12 +48,10 @@ def run(out: Path, only: Sequence[str]) -> None:
 
 
 def control(out: Path, only: Sequence[str]) -> None:
-    """Let every model act, by the smallest budget of planning@0.1."""
+    """Let every model act in closed loop, at one small budget."""
     for model in only or MODELS:
         print(model, flush=True)
-        wmeval.run(
-            model, "planning", instruments=("control",), budgets=(16,), limit=8, out=out / f"{model}-control"
-        )
+        wmeval.run(model, str(ACTING), out=out / f"{model}-control")
 
 
 def beyond(out: Path, only: Sequence[str]) -> None:
