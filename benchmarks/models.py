@@ -65,7 +65,7 @@ def page(out: Path) -> str:
     """Return the tables in Markdown of what is in the folder."""
     runs = _finished(out, (*NULLS, *MODELS))
     models = [m for m in MODELS if m in runs]
-    told = {m: runs[m].results for m in models}
+    told = {m: r.results for m, r in runs.items()}
     acting = {
         m: Run(f).results for m in models if (f := out / f"{m}-control") and (f / "results.json").exists()
     }

@@ -7,7 +7,8 @@ from typing import Any
 
 Row = Mapping[str, Any]
 ARMS = (("model", "state"), ("model", "goal"), ("simulator", "state"), ("simulator", "goal"), ("random", ""))
-HEAD_CHOOSE = ("task", "model", "read from", "success", "chance", "skill", "tau", "n")
+NULLS = ("freeze", "vanish", "blur")
+HEAD_CHOOSE = ("task", "model", "read from", "success", "chance", *NULLS, "skill", "tau", "n")
 HEAD_CONTROL = (
     "task", "model", "model, true cost", "model, goal picture", "simulator, true cost",
     "simulator, goal picture", "at random", "rank", "s a decision", "verdict",
@@ -15,18 +16,19 @@ HEAD_CONTROL = (
 
 
 def choices(results: Mapping[str, Row]) -> list[list[str]]:
-    """Return the rows of what each model of {name: results.json} chose, by task."""
+    """Return what each model of {name: results.json} chose, by task, beside what the nulls did."""
     table = []
     for task, tag in _asked(results, "choose"):
+        beside = [_f(_success(results.get(n), task, tag)) for n in NULLS]
         for name, told in results.items():
             for r in _rows(told, "choose", task, tag):
-                if not r["n"]:
+                if not r["n"] or name in NULLS:
                     continue
                 skill = _between(r["skill"], r["skill_lo"], r["skill_hi"])
+                skill = f"**{skill}**" if (r["skill_lo"] or 0) > 0 else skill
                 table.append([
                     _title(task, tag), name, r["read"], _between(r["success"], r["lo"], r["hi"]),
-                    _f(r["random"]), f"**{skill}**" if (r["skill_lo"] or 0) > 0 else skill, _f(r["kendall"]),
-                    str(r["n"]),
+                    _f(r["random"]), *beside, skill, _f(r["kendall"]), str(r["n"]),
                 ])  # fmt: skip
     return table
 
@@ -55,6 +57,11 @@ def _rows(told: Row, protocol: str, task: str, tag: str) -> Sequence[Row]:
     rows: Sequence[Row] = told["planning"]
     return [r for r in rows if (r["protocol"], r["task"], r["tag"]) == (protocol, task, tag)
             and (protocol == "control" or (r["dynamics"], r["cost"]) == ("model", "state"))]  # fmt: skip
+
+
+def _success(told: Row | None, task: str, tag: str) -> float | None:
+    row = next(iter(_rows(told, "choose", task, tag)), None) if told else None
+    return None if row is None else row["success"]
 
 
 def _arm(row: Row | None) -> str:

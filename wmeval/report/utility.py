@@ -131,10 +131,20 @@ def _relation(models: Sequence[Model], question: tuple[str, str], column: str) -
         if not m.reference and question in m.skills and (number := m.number(question[0], column))
     ]
     if len(bases := {n.basis for _, n, _ in having}) > 1:
-        reason = f"not compared: models have it of {' and of '.join(sorted(bases))}"
+        reason = f"not compared: models have it of {' and of '.join(sorted(map(_brief, bases)))}"
         return replace(relation([], [], []), reason=reason)
     x = [n.value if n.higher else -n.value for _, n, _ in having]
     return relation(x, [s.value for _, _, s in having], [m.family for m, _, _ in having])
+
+
+def _brief(basis: str) -> str:
+    """Return a suite with how many of its probes, where it would name them all.
+
+    >>> _brief("core@0.1 (a@0.1, b@0.1)"), _brief("64 clips")
+    ('2 probes of core@0.1', '64 clips')
+    """
+    suite, _, probes = basis.partition(" (")
+    return f"{probes.count('@')} probes of {suite}" if probes else basis
 
 
 def _models(runs: Sequence[Run], tag: str, notes: list[str]) -> list[Model]:

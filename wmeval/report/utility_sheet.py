@@ -192,8 +192,8 @@ def _plot(
             _disc(across(x.value), up(y.value), which, f"{m.label}: {x.value:.3g}, skill {y.value:.2f}")
         )
     values = sorted((x.value for _, x, _ in having), key=across)
-    marks.append(text(across(values[0]), top + HEIGHT + 16, f"{values[0]:.3g}", "m c"))
-    marks.append(text(across(values[-1]), top + HEIGHT + 16, f"{values[-1]:.3g}", "m c"))
+    marks.append(text(across(values[0]), top + HEIGHT + 16, _short(values[0]), "m c"))
+    marks.append(text(across(values[-1]), top + HEIGHT + 16, _short(values[-1]), "m c"))
     return [*marks, text(left + WIDTH / 2, top + HEIGHT + 33, _brief(row), "m c")]
 
 
@@ -241,3 +241,12 @@ def _span(numbers: Sequence[Number], least: tuple[float, float] | None) -> tuple
     ends = [e for n in numbers for e in (n.lo, n.hi) if e is not None]
     low, high = max(low - reach / 6, min([low, *ends])), min(high + reach / 6, max([high, *ends]))
     return low - 0.06 * (high - low or reach), high + 0.06 * (high - low or reach)
+
+
+def _short(value: float) -> str:
+    """Return three digits of a number, and 0 for what is none but for rounding.
+
+    >>> _short(1e-17), _short(0.3651)
+    ('0', '0.365')
+    """
+    return f"{0.0 if abs(value) < 1e-9 else value:.3g}"
