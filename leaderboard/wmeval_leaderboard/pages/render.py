@@ -71,6 +71,7 @@ def environment() -> Environment:
         "tier_words": TIER_WORDS,
         "finger": finger,
         "said": said,
+        "between": between,
     }
     return made
 
@@ -114,10 +115,21 @@ def strip(cell: Cell) -> Markup:
 
 
 def said(value: float, column: Column) -> str:
-    """Return a number as its column writes it: skills and shares with two decimals, so that they line up."""
+    """Return a number as its column writes it: skills and shares with two decimals, so that they line up.
+
+    >>> skill = Column("x", "x", "", lambda entry: None, skill=True)
+    >>> said(-0.2149, skill), said(-0.001, skill)
+    ('−0.21', '0.00')
+    """
     if column.unit or column.key in ("gap", "beyond") or not (column.skill or column.key == "alarms"):
         return words.number(float(value), column.digits)
-    return f"{value:.2f}"
+    return f"{value:.2f}".replace("-", "−" if round(value, 2) else "")
+
+
+def between(cell: Cell, column: Column) -> str:
+    """Return the ends of an interval, with a dash only where it cannot be taken for a minus."""
+    lo, hi = (said(float(end or 0.0), column) for end in (cell.lo, cell.hi))
+    return f"{lo} to {hi}" if "−" in lo + hi else f"{lo}–{hi}"
 
 
 def finger(cells: list[tuple[str, Cell | None]]) -> Markup:
