@@ -32,7 +32,7 @@ OWN: dict[str, Instrument] = {
     "genie": "rollout", "diamond": "rollout", "dreamer": "rollout", "jepa": "imagination",
 }  # fmt: skip
 MODELS = tuple(OWN)
-NULLS = ("freeze", "vanish", "blur")
+NULLS = plans.NULLS
 ACTING = Path(__file__).with_name("acting_suite.py")
 BEYOND = Path(__file__).with_name("beyond_suite.py")
 VISIBLE = 0.005  # a skill that reads 0.00 is none
@@ -66,9 +66,7 @@ def page(out: Path) -> str:
     runs = _finished(out, (*NULLS, *MODELS))
     models = [m for m in MODELS if m in runs]
     told = {m: r.results for m, r in runs.items()}
-    acting = {
-        m: Run(f).results for m in models if (f := out / f"{m}-control") and (f / "results.json").exists()
-    }
+    acting = {m: r.results for m, r in _finished(out, models, "-control").items()}
     said = {name: answers(r) for name, r in runs.items()}
     far = {m: answers(r) for m, r in _finished(out, models, "-beyond").items()}
     parts = [

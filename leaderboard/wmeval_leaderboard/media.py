@@ -65,7 +65,7 @@ def plot(sample: Sample, truth: Frames, prediction: Frames) -> bytes:
     factor = _factor(height, width)
     for name in ("true_path", "predicted_path"):
         told[name] = _points(told[name], factor)
-    told["goals"] = [[round(u / factor, 1), round(v / factor, 1), hue] for u, v, hue in told["goals"]]
+    told["goals"] = sample.motion.rings(factor) if sample.motion else []
     told |= {
         "width": width // factor,
         "height": height // factor,
@@ -81,7 +81,6 @@ def _of_motion(motion: Motion) -> dict[str, Any]:
         "fps": motion.fps,
         "cut": motion.cut,
         "hues": list(motion.hues),
-        "goals": motion.goals,
         "times": _numbers(motion.times),
         "seen": motion.true_seen.astype(int).tolist(),
         "true_path": motion.true_path,
@@ -101,7 +100,6 @@ def _of_clips(judged: Judged | None) -> dict[str, Any]:
         "fps": judged.fps,
         "cut": 0,
         "hues": [],
-        "goals": (),
         "times": [],
         "seen": [],
         "true_path": none,

@@ -34,6 +34,10 @@ class Motion:
     videos: Callable[[], tuple[Frames, Frames]]
     goals: tuple[tuple[float, float, float], ...] = ()  # of a task: pixel u, v and hue of each body's goal
 
+    def rings(self, factor: int) -> list[list[float]]:
+        """Return the goals [u, v, hue] in pixels of pictures that are `factor` times smaller."""
+        return [[round(u / factor, 1), round(v / factor, 1), hue] for u, v, hue in self.goals]
+
     @property
     def after(self) -> Bools:
         """Which times lie after the cut, (K,)."""

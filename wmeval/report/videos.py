@@ -78,7 +78,7 @@ def _embedded(motion: Motion) -> dict[str, Any]:
         "true_path": _points(motion.true_path / factor),
         "predicted_path": _points(motion.predicted_path / factor),
         "hues": list(motion.hues),
-        "goals": [[round(u / factor, 1), round(v / factor, 1), hue] for u, v, hue in motion.goals],
+        "goals": motion.rings(factor),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from wmeval import registry
 from wmeval.errors import UsageError
@@ -59,3 +59,9 @@ def task(key: str) -> Task | None:
         return None
     found = registry.load_task(name)
     return found if found.key == key else None
+
+
+def ordered(found: Iterable[str], suites: Iterable[str], kind: Literal["probes", "tasks"]) -> list[str]:
+    """Return keys name@version in the order of the suites that have them, the others after these."""
+    order = [f"{name}@" for key in suites if (told := suite(key)) for name in getattr(told, kind)]
+    return sorted(found, key=lambda k: (next((i for i, n in enumerate(order) if k.startswith(n)), 999), k))

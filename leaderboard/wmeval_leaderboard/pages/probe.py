@@ -67,9 +67,8 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, key: st
 
 def asked(snapshot: Snapshot) -> list[str]:
     """Return the probes that any standing entry was asked, in the order of the suites."""
-    found = dict.fromkeys(k[1] for e in snapshot.entries if e.standing for k in e.cells if k[0] == "scores")
-    order = [f"{p}@" for s in _suites(snapshot) if (told := known.suite(s)) for p in told.probes]
-    return sorted(found, key=lambda k: (next((i for i, p in enumerate(order) if k.startswith(p)), 999), k))
+    found = {k[1] for e in snapshot.entries if e.standing for k in e.cells if k[0] == "scores"}
+    return known.ordered(found, _suites(snapshot), "probes")
 
 
 def _suites(snapshot: Snapshot) -> tuple[str, ...]:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi import Query as Query_
+from sqlalchemy import Engine
 
+from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.board import detail
 from wmeval_leaderboard.board.known import NotHere
 from wmeval_leaderboard.board.query import Query
+from wmeval_leaderboard.board.snapshot import Snapshot
 from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.pages import front, model, papers, probe, sample, task, utility
 from wmeval_leaderboard.pages.assets import by_address
 from wmeval_leaderboard.pages.links import Links
-from wmeval_leaderboard.pages.look import FOR_EVER, FRESH, Look_, Made, made_of, send
+from wmeval_leaderboard.pages.look import FOR_EVER, FRESH, Look, Look_, Made, made_of, send
 
 router = APIRouter(include_in_schema=False)
 HTML = "text/html; charset=utf-8"
 LIVE = Links()
+Page = Callable[[Snapshot, Engine, Blobs, Links, str], str]
 Name = Annotated[str, Path(max_length=120)]
 Word = Annotated[str, Query_(max_length=120)]
 Number = Annotated[int, Path(ge=1, le=2**31)]
@@ -35,6 +39,16 @@ def told() -> Iterator[None]:
         yield
     except NotHere as fault:
         raise HTTPException(404, str(fault)) from fault
+
+
+def named(request: Request, look: Look, kind: str, page: Page, name: str) -> Response:
+    """Answer with the page of one thing by its name, or say that it is not here."""
+
+    def make() -> bytes:
+        return page(look.snapshots.now(), look.engine, look.blobs, LIVE, name).encode()
+
+    with told():
+        return look.answer(request, f"/{kind}/{name}", make, HTML)
 
 
 @router.get("/")
@@ -64,13 +78,7 @@ def a_file(request: Request, name: Name) -> Response:
 @router.get("/models/{slug}")
 def a_model(request: Request, look: Look_, slug: Name) -> Response:
     """Answer with a model's page."""
-    with told():
-        return look.answer(
-            request,
-            f"/models/{slug}",
-            lambda: model.page(look.snapshots.now(), look.engine, look.blobs, LIVE, slug).encode(),
-            HTML,
-        )
+    return named(request, look, "models", model.page, slug)
 
 
 @router.get("/probes")
@@ -82,25 +90,13 @@ def all_probes(request: Request, look: Look_) -> Response:
 @router.get("/probes/{key}")
 def a_probe(request: Request, look: Look_, key: Name) -> Response:
     """Answer with a probe's page."""
-    with told():
-        return look.answer(
-            request,
-            f"/probes/{key}",
-            lambda: probe.page(look.snapshots.now(), look.engine, look.blobs, LIVE, key).encode(),
-            HTML,
-        )
+    return named(request, look, "probes", probe.page, key)
 
 
 @router.get("/tasks/{key}")
 def a_task(request: Request, look: Look_, key: Name) -> Response:
     """Answer with a task's page."""
-    with told():
-        return look.answer(
-            request,
-            f"/tasks/{key}",
-            lambda: task.page(look.snapshots.now(), look.engine, look.blobs, LIVE, key).encode(),
-            HTML,
-        )
+    return named(request, look, "tasks", task.page, key)
 
 
 @router.get("/samples/{number}")

@@ -63,9 +63,7 @@ def page(snapshot: Snapshot, engine: Engine, blobs: Blobs, links: Links, key: st
 def asked(snapshot: Snapshot) -> list[str]:
     """Return the tasks that any standing entry was asked, in the order of the suites."""
     found = {str(row["task"]) for e in snapshot.entries if e.standing for row in e.plans}
-    suites = dict.fromkeys(s.suite for s in snapshot.seasons)
-    order = [f"{t}@" for s in suites if (told := known.suite(s)) for t in told.tasks]
-    return sorted(found, key=lambda k: (next((i for i, t in enumerate(order) if k.startswith(t)), 999), k))
+    return known.ordered(found, dict.fromkeys(s.suite for s in snapshot.seasons), "tasks")
 
 
 def _action(drive: Drive) -> str:
