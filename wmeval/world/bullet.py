@@ -296,7 +296,7 @@ class Client:
 
     def picture(
         self, width: int, height: int, view: list[float], projection: list[float], *, shadows: bool
-    ) -> tuple[NDArray[np.uint8], Floats, NDArray[np.int32]]:
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]:
         """Return rgb (H, W, 3), depth buffer (H, W) in [0, 1] and body ids (H, W), -1 = none."""
         _, _, rgb, depth, ids = pb.getCameraImage(
             width, height, view, projection, shadow=int(shadows), renderer=pb.ER_TINY_RENDERER,
@@ -306,7 +306,7 @@ class Client:
         colour = np.asarray(rgb, dtype=np.uint8).reshape(height, width, 4)[..., :3]
         return (
             colour,
-            np.asarray(depth, dtype=np.float64).reshape(height, width),
+            np.asarray(depth, dtype=np.float32).reshape(height, width),
             np.asarray(ids, dtype=np.int32).reshape(height, width),
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,7 +66,7 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
     drawn = Rendered(np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.float32))
     for t, picture in enumerate(_pictures(truth, view, times)):
         drawn.frames[t] = _colours(picture.rgb, view.supersample)
-        depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * picture.buffer)
+        depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * picture.buffer.astype(np.float64))
         drawn.bodies[t], drawn.depth[t] = _coverage(picture.slots, depth, view.supersample)
     return drawn
 
@@ -73,35 +74,49 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
 @dataclass(frozen=True)
 class _Picture:
     rgb: NDArray[np.uint8]  # (h, w, 3), at the size that is drawn
-    buffer: NDArray[np.float64]  # (h, w) in [0, 1], nonlinear depth
+    buffer: NDArray[np.float32]  # (h, w) in [0, 1], nonlinear depth
     slots: NDArray[np.uint8]  # (h, w) 0 = none, i + 1 = dynamic body in slot i
+
+    def before(self, stage: _Picture, drawn: NDArray[np.bool_]) -> _Picture:
+        """Return this picture where it is `drawn` and nearer than a stage, and the stage elsewhere."""
+        near = drawn & (self.buffer < stage.buffer)
+        return _Picture(
+            np.where(near[..., None], self.rgb, stage.rgb),
+            np.where(near, self.buffer, stage.buffer),
+            np.where(near, self.slots, stage.slots),
+        )
 
 
 def _pictures(truth: Truth, view: View, times: NDArray[np.float64]) -> Iterator[_Picture]:
     scene, client, ss = truth.scene, camera_client(), view.supersample
+    height, width = view.height * ss, view.width * ss
+    big = View(view.fps, height, width)
+    hung = [(i, b) for i, b in enumerate(scene.moving) if b.pivot is not None]
+    standing = (*(b for b in scene.static if not b.path), *(_peg(b) for _, b in hung))
+    # Nothing that moves changes how a standing body looks, unless by its shadow: one picture serves all times.
+    apart = not scene.camera.path and not view.shadows
+    stage = _stage(standing, scene.camera, big) if apart else None
     client.reset("flight", 0.0)
-    ids = [client.paint(b, body_colour(b)) for b in scene.bodies]
-    slot_of = {ids[scene.bodies.index(b)]: i for i, b in enumerate(scene.moving)}
-    uids = list(slot_of)
-    wardrobe = {b: uid for uid, b in zip(uids, scene.moving, strict=True)}
+    if stage is None:
+        for body in standing:
+            client.paint(body, body_colour(body))
+    wardrobe = {b: client.paint(b, body_colour(b)) for b in scene.moving}
+    uids = list(wardrobe.values())
+    slot_of = {uid: i for i, uid in enumerate(uids)}
     for look in truth.looks:
         if look.body not in wardrobe:
             wardrobe[look.body] = client.paint(look.body, body_colour(look.body))
             slot_of[wardrobe[look.body]] = scene.names.index(look.body.name)
-    hung = [(i, b) for i, b in enumerate(scene.moving) if b.pivot is not None]
     rods = [(i, client.paint(_rod(b), (ROD_GREY,) * 3), b) for i, b in hung]
-    pegs = [client.paint(_peg(b), (ROD_GREY,) * 3) for _, b in hung]
+    paths = [(client.paint(b, body_colour(b)), b) for b in scene.static if b.path]
+    painted = len(standing) + len(wardrobe) + len(rods) + len(paths)
+    lut = np.zeros(painted + 1, np.uint8)  # by body id; the last is -1, nothing
+    for uid, slot in slot_of.items():
+        lut[uid] = slot + 1
     position, orientation = truth.poses_at(times)
-    height, width = view.height * ss, view.width * ss
-    big = View(view.fps, height, width)
     far_away = np.array([0.0, 0.0, -1e3])
     upright = np.array([0.0, 0.0, 0.0, 1.0])
     shown: NDArray[np.bool_] = np.all(np.isfinite(position), axis=-1)
-    paths = [(ids[i], b) for i, b in enumerate(scene.bodies) if b.path]
-    painted = [*ids, *wardrobe.values(), *(uid for _, uid, _ in rods), *pegs]
-    lut = np.zeros(max(painted, default=0) + 2, np.uint8)  # index -1 = nothing
-    for uid, slot in slot_of.items():
-        lut[uid] = slot + 1
     still: tuple[list[float], list[float]] | None = None
     for t, now in enumerate(times):
         if truth.looks:
@@ -124,7 +139,19 @@ def _pictures(truth: Truth, view: View, times: NDArray[np.float64]) -> Iterator[
         if still is None or scene.camera.path:
             still = matrices(scene.camera, float(now), big)
         rgb, buffer, seen = client.picture(width, height, *still, shadows=view.shadows)
-        yield _Picture(rgb, buffer, lut[seen])
+        picture = _Picture(rgb, buffer, lut[seen])
+        yield picture if stage is None else picture.before(stage, seen >= 0)
+
+
+@lru_cache(maxsize=8)
+def _stage(bodies: tuple[Body, ...], camera: Camera, view: View) -> _Picture:
+    """Return the picture of what stands still before a camera that does."""
+    client = camera_client()
+    client.reset("flight", 0.0)
+    for body in bodies:
+        client.paint(body, body_colour(body))
+    rgb, buffer, _ = client.picture(view.width, view.height, *matrices(camera, 0.0, view), shadows=False)
+    return _Picture(rgb, buffer, np.zeros(buffer.shape, np.uint8))
 
 
 def _rod(body: Body) -> Body:
