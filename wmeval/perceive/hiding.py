@@ -7,6 +7,7 @@ nothing about the body behind, so a contour fit leaves it out instead of taking 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,9 @@ def entry(body: Body, where: Floats, eye: Floats, rays: Floats) -> Floats:
 
 def _slabs(start: Floats, ray: Floats, half: Floats) -> tuple[Floats, Floats]:
     one, two = (-half - start) / ray, (half - start) / ray
-    return np.minimum(one, two).max(-1), np.maximum(one, two).min(-1)
+    # a reduction over an axis of 3 takes several times as long
+    low, high = (np.moveaxis(f(one, two), -1, 0) for f in (np.minimum, np.maximum))
+    return reduce(np.maximum, low), reduce(np.minimum, high)
 
 
 def _round(start: Floats, ray: Floats, radius: float) -> tuple[Floats, Floats]:

@@ -297,15 +297,14 @@ class Client:
     def picture(
         self, width: int, height: int, view: list[float], projection: list[float], *, shadows: bool
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]:
-        """Return rgb (H, W, 3), depth buffer (H, W) in [0, 1] and body ids (H, W), -1 = none."""
-        _, _, rgb, depth, ids = pb.getCameraImage(
+        """Return rgba (H, W, 4), depth buffer (H, W) in [0, 1] and body ids (H, W), -1 = none."""
+        _, _, rgba, depth, ids = pb.getCameraImage(
             width, height, view, projection, shadow=int(shadows), renderer=pb.ER_TINY_RENDERER,
             lightDirection=[-3.0, -8.0, 10.0], lightColor=[1.0, 1.0, 1.0], lightAmbientCoeff=0.62,
             lightDiffuseCoeff=0.42, lightSpecularCoeff=0.0, physicsClientId=self.id,
         )  # fmt: skip
-        colour = np.asarray(rgb, dtype=np.uint8).reshape(height, width, 4)[..., :3]
         return (
-            colour,
+            np.asarray(rgba, dtype=np.uint8).reshape(height, width, 4),
             np.asarray(depth, dtype=np.float32).reshape(height, width),
             np.asarray(ids, dtype=np.int32).reshape(height, width),
         )

@@ -56,7 +56,7 @@ def film(truth: Truth, view: View, times: NDArray[np.float64] | None = None) -> 
     when = view.frame_times(truth.scene.duration_s) if times is None else np.asarray(times)
     frames = np.empty((len(when), view.height, view.width, 3), np.uint8)
     for t, picture in enumerate(_pictures(truth, view, when)):
-        frames[t] = _colours(picture.rgb, view.supersample)
+        frames[t] = _colours(picture.rgba, view.supersample)
     return frames
 
 
@@ -65,7 +65,7 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
     shape = (len(times), view.height, view.width)
     drawn = Rendered(np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.float32))
     for t, picture in enumerate(_pictures(truth, view, times)):
-        drawn.frames[t] = _colours(picture.rgb, view.supersample)
+        drawn.frames[t] = _colours(picture.rgba, view.supersample)
         depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * picture.buffer.astype(np.float64))
         drawn.bodies[t], drawn.depth[t] = _coverage(picture.slots, depth, view.supersample)
     return drawn
@@ -73,17 +73,25 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
 
 @dataclass(frozen=True)
 class _Picture:
-    rgb: NDArray[np.uint8]  # (h, w, 3), at the size that is drawn
+    rgba: NDArray[np.uint8]  # (h, w, 4), at the size that is drawn
     buffer: NDArray[np.float32]  # (h, w) in [0, 1], nonlinear depth
-    slots: NDArray[np.uint8]  # (h, w) 0 = none, i + 1 = dynamic body in slot i
+    ids: NDArray[np.int32]  # (h, w) of the bodies that move, -1 = none
+    slot_of: NDArray[np.uint8]  # (ids + 1,) 0 = none, i + 1 = dynamic body in slot i
 
-    def before(self, stage: _Picture, drawn: NDArray[np.bool_]) -> _Picture:
-        """Return this picture where it is `drawn` and nearer than a stage, and the stage elsewhere."""
-        near = drawn & (self.buffer < stage.buffer)
+    @property
+    def slots(self) -> NDArray[np.uint8]:
+        """Whose each pixel is, (h, w): 0 = none, i + 1 = dynamic body in slot i."""
+        return self.slot_of[self.ids]
+
+    def before(self, stage: _Picture) -> _Picture:
+        """Return this picture where it is nearer than a stage, and the stage elsewhere."""
+        near = self.buffer < stage.buffer  # where nothing is drawn, the buffer is 1
+        whole, behind = (p.rgba.view(np.uint32)[..., 0] for p in (self, stage))  # a pixel is one number
         return _Picture(
-            np.where(near[..., None], self.rgb, stage.rgb),
+            np.where(near, whole, behind)[..., None].view(np.uint8),
             np.where(near, self.buffer, stage.buffer),
-            np.where(near, self.slots, stage.slots),
+            np.where(near, self.ids, stage.ids),
+            self.slot_of,
         )
 
 
@@ -138,9 +146,8 @@ def _pictures(truth: Truth, view: View, times: NDArray[np.float64]) -> Iterator[
             client.put(uid, np.array(body.placed(float(now))), np.array(body.orientation))
         if still is None or scene.camera.path:
             still = matrices(scene.camera, float(now), big)
-        rgb, buffer, seen = client.picture(width, height, *still, shadows=view.shadows)
-        picture = _Picture(rgb, buffer, lut[seen])
-        yield picture if stage is None else picture.before(stage, seen >= 0)
+        picture = _Picture(*client.picture(width, height, *still, shadows=view.shadows), slot_of=lut)
+        yield picture if stage is None else picture.before(stage)
 
 
 @lru_cache(maxsize=8)
@@ -150,8 +157,9 @@ def _stage(bodies: tuple[Body, ...], camera: Camera, view: View) -> _Picture:
     client.reset("flight", 0.0)
     for body in bodies:
         client.paint(body, body_colour(body))
-    rgb, buffer, _ = client.picture(view.width, view.height, *matrices(camera, 0.0, view), shadows=False)
-    return _Picture(rgb, buffer, np.zeros(buffer.shape, np.uint8))
+    look = matrices(camera, 0.0, view)
+    rgba, buffer, ids = client.picture(view.width, view.height, *look, shadows=False)
+    return _Picture(rgba, buffer, np.full_like(ids, -1), np.zeros(1, np.uint8))
 
 
 def _rod(body: Body) -> Body:
@@ -211,13 +219,13 @@ def _blocks(pixels: NDArray[Any], by: int) -> list[NDArray[Any]]:
     return [pixels[i::by, j::by] for i in range(by) for j in range(by)]
 
 
-def _colours(rgb: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
-    """Return colours averaged over by x by blocks."""
+def _colours(rgba: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
+    """Return colours (h, w, 3) averaged over by x by blocks."""
     if by == 1:
-        return rgb
-    total = sum(block.astype(np.uint32) for block in _blocks(rgb, by))
+        return rgba[..., :3]
+    total = sum(block.astype(np.uint32) for block in _blocks(rgba, by))
     mean: NDArray[np.uint8] = ((total + by * by // 2) // (by * by)).astype(np.uint8)  # type: ignore[union-attr]
-    return mean
+    return mean[..., :3]
 
 
 def _coverage(

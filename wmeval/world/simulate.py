@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -271,12 +271,14 @@ def _pushes(scene: Scene, hz: int) -> dict[int, list[tuple[int, Floats]]]:
 
 
 def _contacts(rows: list[_Row]) -> Contacts:
-    def column(i: int, kind: type, *shape: int) -> Any:
-        return np.array([row[i] for row in rows], dtype=kind).reshape(-1, *shape)
+    time, a, b, point, normal, impulse = zip(*rows, strict=True) if rows else ((),) * 6
+
+    def vectors(tuples: Sequence[tuple[float, ...]]) -> Floats:
+        return np.fromiter(chain.from_iterable(tuples), np.float64, 3 * len(rows)).reshape(-1, 3)
 
     return Contacts(
-        column(0, np.float64), column(1, np.int64), column(2, np.int64),
-        column(3, np.float64, 3), column(4, np.float64, 3), column(5, np.float64),
+        np.array(time, np.float64), np.array(a, np.int64), np.array(b, np.int64),
+        vectors(point), vectors(normal), np.array(impulse, np.float64),
     )  # fmt: skip
 
 

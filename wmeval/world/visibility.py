@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -132,7 +134,9 @@ def _round_span(origin: Floats, ray: Floats, radius: float) -> tuple[Floats, Flo
 def _slab_span(origin: Floats, ray: Floats, half: Floats) -> tuple[Floats, Floats]:
     safe = np.where(np.abs(ray) < 1e-12, 1e-12, ray)
     one, two = (-half - origin) / safe, (half - origin) / safe
-    return np.minimum(one, two).max(-1), np.maximum(one, two).min(-1)
+    # a reduction over an axis of 3 takes several times as long
+    low, high = (np.moveaxis(f(one, two), -1, 0) for f in (np.minimum, np.maximum))
+    return reduce(np.maximum, low), reduce(np.minimum, high)
 
 
 def rotation_matrices(quaternion: Floats) -> Floats:
