@@ -101,7 +101,7 @@ def _pictures(truth: Truth, view: View, times: NDArray[np.float64]) -> Iterator[
     big = View(view.fps, height, width)
     hung = [(i, b) for i, b in enumerate(scene.moving) if b.pivot is not None]
     standing = (*(b for b in scene.static if not b.path), *(_peg(b) for _, b in hung))
-    # Nothing that moves changes how a standing body looks, unless by its shadow: one picture serves all times.
+    # nothing that moves changes how a standing body looks, but by its shadow: one picture serves all times
     apart = not scene.camera.path and not view.shadows
     stage = _stage(standing, scene.camera, big) if apart else None
     client.reset("flight", 0.0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,6 @@ from wmeval.world.bullet import CLOCK_HZ, PROFILES, Client, inertia_about_y, phy
 
 Floats = NDArray[np.float64]
 Vectors = Mapping[str, Sequence[float]]
-_Row = tuple[float, int, int, tuple[float, ...], tuple[float, ...], float]
 
 
 def simulate(scene: Scene, *, futures: int = 0, poses_only: bool = False) -> Truth:
@@ -226,19 +227,19 @@ def _run(
     for a, b in passes:
         if gone.isdisjoint((number[a], number[b])) and min(number[a], number[b]) >= 0:
             client.let_pass(number[a], number[b])
-    last_tick = round(scene.duration_s * CLOCK_HZ)
-    k, n = last_tick - first_tick + 1, len(moving)
-    position, velocity, spin = (np.full((k, n, 3), np.nan) for _ in range(3))
-    orientation = np.full((k, n, 4), np.nan)
-    rows: list[_Row] = []
-    body_of = {uid: i for i, uid in enumerate(ids)}
+    k = round(scene.duration_s * CLOCK_HZ) - first_tick + 1
+    # what the engine says is kept as it comes and becomes arrays at the end, which takes half as long
+    poses: list[tuple[Any, Any]] = []
+    velocities: list[tuple[Any, Any]] = []
+    contacts: list[tuple[Any, ...]] = []
+    counts: list[int] = []  # of contacts, by step
     substeps = PROFILES[scene.profile].hz // CLOCK_HZ
     pushes = _pushes(scene, substeps * CLOCK_HZ)
     for tick in range(k):
-        for i, uid in here:
-            position[tick, i], orientation[tick, i] = client.pose(uid)
+        for _, uid in here:
+            poses.append(client.pose(uid))
             if not poses_only:
-                velocity[tick, i], spin[tick, i] = client.velocity(uid)
+                velocities.append(client.velocity(uid))
         if tick == k - 1:
             break
         for sub in range(substeps):
@@ -246,14 +247,24 @@ def _run(
                 if uid_of_push not in absent:
                     client.push(moving[uid_of_push], force)
             client.step()
-            if poses_only:
-                continue
-            now = first_tick / CLOCK_HZ + (tick * substeps + sub + 1) / (substeps * CLOCK_HZ)
-            for c in client.contacts():
-                if c[9] > 0:
-                    impulse = c[9] / (substeps * CLOCK_HZ)
-                    rows.append((now, body_of[c[1]], body_of[c[2]], c[6], c[7], impulse))
-    return Truth(scene, CLOCK_HZ, position, orientation, velocity, spin, _contacts(rows), _realised(scene))
+            if not poses_only:
+                pressed = [c for c in client.contacts() if c[9] > 0]
+                contacts += pressed
+                counts.append(len(pressed))
+
+    def kept(said: list[tuple[Any, Any]], part: int, width: int) -> Floats:
+        """Return one part of what was said of the bodies that are here, (k, N, width); NaN of the others."""
+        out = np.full((k, len(moving), width), np.nan)
+        if said:
+            out[:, [i for i, _ in here]] = _table([s[part] for s in said], width).reshape(k, -1, width)
+        return out
+
+    steps_hz = substeps * CLOCK_HZ
+    when = first_tick / CLOCK_HZ + np.arange(1, len(counts) + 1) / steps_hz
+    return Truth(
+        scene, CLOCK_HZ, kept(poses, 0, 3), kept(poses, 1, 4), kept(velocities, 0, 3), kept(velocities, 1, 3),
+        _contacts(contacts, np.repeat(when, counts), ids, steps_hz), _realised(scene),
+    )  # fmt: skip
 
 
 def _pushes(scene: Scene, hz: int) -> dict[int, list[tuple[int, Floats]]]:
@@ -270,16 +281,25 @@ def _pushes(scene: Scene, hz: int) -> dict[int, list[tuple[int, Floats]]]:
     return at
 
 
-def _contacts(rows: list[_Row]) -> Contacts:
-    time, a, b, point, normal, impulse = zip(*rows, strict=True) if rows else ((),) * 6
+def _contacts(said: Sequence[tuple[Any, ...]], when: Floats, ids: Sequence[int], hz: int) -> Contacts:
+    """Return the engine's contact points, each of one step of 1/hz s that ends at a time `when` [s]."""
+    body_of = np.zeros(max(ids, default=0) + 1, np.int64)
+    for i, uid in enumerate(ids):
+        if uid >= 0:
+            body_of[uid] = i
 
-    def vectors(tuples: Sequence[tuple[float, ...]]) -> Floats:
-        return np.fromiter(chain.from_iterable(tuples), np.float64, 3 * len(rows)).reshape(-1, 3)
+    def field(index: int, kind: type) -> NDArray[Any]:
+        return np.fromiter(map(itemgetter(index), said), kind, len(said))
 
     return Contacts(
-        np.array(time, np.float64), np.array(a, np.int64), np.array(b, np.int64),
-        vectors(point), vectors(normal), np.array(impulse, np.float64),
+        when, body_of[field(1, np.int64)], body_of[field(2, np.int64)],
+        _table([c[6] for c in said], 3), _table([c[7] for c in said], 3), field(9, np.float64) / hz,
     )  # fmt: skip
+
+
+def _table(rows: Sequence[Sequence[float]], width: int) -> Floats:
+    """Return rows of so many numbers as an array (K, width)."""
+    return np.fromiter(chain.from_iterable(rows), np.float64, width * len(rows)).reshape(-1, width)
 
 
 def _realised(scene: Scene) -> dict[str, float]:
