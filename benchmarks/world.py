@@ -19,7 +19,7 @@ from wmeval.scene import Scene
 from wmeval.seeds import scene_rng
 from wmeval.world import render, simulate
 from wmeval.world.bullet import CLOCK_HZ, PROFILES, Client
-from wmeval.world.render import body_colour, matrices
+from wmeval.world.shot import body_colour, matrices
 from wmeval_probes.suites.train import SPLIT
 
 

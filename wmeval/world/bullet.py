@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -295,7 +295,7 @@ class Client:
         return uid
 
     def picture(
-        self, width: int, height: int, view: list[float], projection: list[float], *, shadows: bool
+        self, width: int, height: int, view: Sequence[float], projection: Sequence[float], *, shadows: bool
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]:
         """Return rgba (H, W, 4), depth buffer (H, W) in [0, 1] and body ids (H, W), -1 = none."""
         _, _, rgba, depth, ids = pb.getCameraImage(
