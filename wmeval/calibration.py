@@ -8,6 +8,7 @@ without the smallest violation that its instrument sees, and how often it sees o
 from __future__ import annotations
 
 import atexit
+import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -251,9 +252,16 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    pool = ProcessPoolExecutor(workers, get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _settle)
     atexit.register(pool.shutdown)
     return pool
+
+
+def _settle() -> None:
+    """Import what trying a case takes, and have the garbage collector look at it no more."""
+    import wmeval.trial  # noqa: F401
+
+    gc.freeze()
 
 
 def _try_at(where: str, job: Job) -> Row:

@@ -7,13 +7,13 @@ nothing about the body behind, so a contour fit leaves it out instead of taking 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from wmeval.camera import View
+from wmeval.camera import Camera, View
 from wmeval.perceive.outline import Lens, start_turn
 from wmeval.scene import Body, Scene
 
@@ -39,30 +39,8 @@ class Statics:
 
     @classmethod
     def of(cls, scene: Scene, view: View, times: Floats) -> Statics:
-        """Return what stands in a scene at times (T,) [s]."""
-        movers = [b for b in scene.static if b.path]
-        placed = [[np.round(b.placed(float(t)), 6) for b in movers] for t in times]
-        still_camera = not scene.camera.path
-        poses = map(scene.camera.at, times.tolist() if not still_camera else [0.0] * min(len(times), 1))
-        views = [np.concatenate([p.eye, p.axes.ravel()]) for p in poses] * (len(times) if still_camera else 1)
-        keys = np.stack([np.concatenate([v, *p]) for v, p in zip(views, placed, strict=True)])
-        _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        lens = Lens.of(scene.camera, view, times[first])
-        local = _directions(lens, view)
-        in_camera = (local / np.linalg.norm(local, axis=-1, keepdims=True)).reshape(-1, 3)
-        nearest = np.empty((len(first), len(in_camera)))
-        still = None
-        for i, t in enumerate(first):
-            rays = in_camera @ lens.axes[i]
-            if still is None or scene.camera.path:
-                fixed = [
-                    entry(b, np.array(b.position), lens.eye[i], rays) for b in scene.static if not b.path
-                ]
-                still = np.min([np.full(len(rays), np.inf), *fixed], axis=0)
-            moved = [entry(b, w, lens.eye[i], rays) for b, w in zip(movers, placed[t], strict=True)]
-            nearest[i] = np.min([still, *moved], axis=0)
-        seen = nearest.reshape(len(first), view.height, view.width)
-        return cls(seen, _recession(seen), lens, which.reshape(-1))
+        """Return what stands in a scene at times (T,) [s]. The last few answers are kept: write into none."""
+        return _statics(scene.static, scene.camera, view, tuple(times.tolist()))
 
 
 @dataclass(frozen=True)
@@ -77,6 +55,31 @@ class Hidden:
         if by < 1 or not self.mask.any():
             return self
         return Hidden(ndimage.maximum_filter(self.mask, (1, 2 * by + 1, 2 * by + 1)), self.which)
+
+
+@lru_cache(8)
+def _statics(static: tuple[Body, ...], camera: Camera, view: View, times: tuple[float, ...]) -> Statics:
+    movers = [b for b in static if b.path]
+    placed = [[np.round(b.placed(t), 6) for b in movers] for t in times]
+    still_camera = not camera.path
+    poses = map(camera.at, times if not still_camera else [0.0] * min(len(times), 1))
+    views = [np.concatenate([p.eye, p.axes.ravel()]) for p in poses] * (len(times) if still_camera else 1)
+    keys = np.stack([np.concatenate([v, *p]) for v, p in zip(views, placed, strict=True)])
+    _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    lens = Lens.of(camera, view, np.array(times)[first])
+    local = _directions(lens, view)
+    in_camera = (local / np.linalg.norm(local, axis=-1, keepdims=True)).reshape(-1, 3)
+    nearest = np.empty((len(first), len(in_camera)))
+    still = None
+    for i, t in enumerate(first):
+        rays = in_camera @ lens.axes[i]
+        if still is None or camera.path:
+            fixed = [entry(b, np.array(b.position), lens.eye[i], rays) for b in static if not b.path]
+            still = np.min([np.full(len(rays), np.inf), *fixed], axis=0)
+        moved = [entry(b, w, lens.eye[i], rays) for b, w in zip(movers, placed[t], strict=True)]
+        nearest[i] = np.min([still, *moved], axis=0)
+    seen = nearest.reshape(len(first), view.height, view.width)
+    return Statics(seen, _recession(seen), lens, which.reshape(-1))
 
 
 def _directions(lens: Lens, view: View) -> Floats:
