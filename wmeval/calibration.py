@@ -240,7 +240,8 @@ def run_jobs(probe: Probe, jobs: Sequence[Job], workers: int = 1) -> Iterator[Ro
     from concurrent.futures.process import BrokenProcessPool
 
     try:
-        yield from _pool(workers).map(_try_at, [where] * len(jobs), jobs, chunksize=4)
+        # one by one: cases differ in length a hundredfold, and a process that waits for the last is idle
+        yield from _pool(workers).map(_try_at, [where] * len(jobs), jobs)
     except BrokenProcessPool:
         _pool.cache_clear()
         raise

@@ -51,7 +51,7 @@ def film(truth: Truth, view: View, times: NDArray[np.float64] | None = None) -> 
     """Return the frames (T, H, W, 3) of `render`, without masks and depth."""
     when = view.frame_times(truth.scene.duration_s) if times is None else np.asarray(times)
     frames = np.empty((len(when), view.height, view.width, 3), np.uint8)
-    for t, shot in enumerate(_staged(truth, view, when).shots):
+    for t, shot in enumerate(staged(truth, view, when).shots):
         frames[t] = frame(shot, view.supersample)
     return frames
 
@@ -60,22 +60,24 @@ def tiny_renderer(truth: Truth, view: View, times: NDArray[np.float64]) -> Rende
     """Draw with PyBullet's software renderer, box-averaged from `view.supersample` times the size."""
     shape = (len(times), view.height, view.width)
     drawn = Rendered(np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.float32))
-    staged = _staged(truth, view, times)
-    for t, shot in enumerate(staged.shots):
+    scenery = staged(truth, view, times)
+    for t, shot in enumerate(scenery.shots):
         picture = draw(shot)
         drawn.frames[t] = averaged(picture.rgba, view.supersample)
-        slots = staged.slot_of[picture.cast]
+        slots = scenery.slot_of[picture.cast]
         drawn.bodies[t], drawn.depth[t] = covering(slots, picture.depth, view.supersample)
     return drawn
 
 
 @dataclass(frozen=True)
-class _Staged:
+class Staged:
+    """What is to be drawn, and whose each of the cast is."""
+
     shots: tuple[Shot, ...]
     slot_of: NDArray[np.uint8]  # by the place in the cast, -1 at the end: 0 = none, i + 1 = dynamic body i
 
 
-def _staged(truth: Truth, view: View, times: NDArray[np.float64]) -> _Staged:
+def staged(truth: Truth, view: View, times: NDArray[np.float64]) -> Staged:
     """Return what is to be drawn of a truth at times [s]."""
     scene, ss = truth.scene, view.supersample
     hung = [(i, b) for i, b in enumerate(scene.moving) if b.pivot is not None]
@@ -107,7 +109,7 @@ def _staged(truth: Truth, view: View, times: NDArray[np.float64]) -> _Staged:
         if scene.camera.path:
             lens = matrices(scene.camera, now, big)
         shots.append(Shot(standing, cast, places.tobytes(), lens, big.height, big.width, view.shadows, apart))
-    return _Staged(tuple(shots), slot_of)
+    return Staged(tuple(shots), slot_of)
 
 
 def _rod(body: Body) -> Body:
