@@ -11,10 +11,9 @@ import numpy as np
 
 from wmeval.report import words
 from wmeval.report.sample import Floats, Frames, Motion, Sample
-from wmeval.run import problems
 from wmeval.run.folder import Run
 from wmeval.run.instruments import PLANNING
-from wmeval.task import CLOCK_HZ, Instance, Task
+from wmeval.task import CLOCK_HZ, Instance
 from wmeval.truth import Truth
 
 Record = Mapping[str, Any]
@@ -92,7 +91,7 @@ def _choice_motion(run: Run, record: Record, arm: str) -> Motion | None:
         fps=clips.fps, cut=clips.cut, times=clips.true_tracks.times, true_path=clips.true_tracks.pixel,
         true_seen=clips.true_tracks.visible >= SEEN, predicted_path=path, hues=clips.hues,
         height=run.view.height, videos=partial(_choice_videos, run, record, arm),
-        goals=_goals(run, problems.choice(_task(run, record), *_which(record)).candidates[int(arm)]),
+        goals=_goals(run, run.problem(record)[1][int(arm)]),
     )  # fmt: skip
 
 
@@ -140,7 +139,7 @@ def _episode_motion(run: Run, record: Record) -> Motion | None:
         true_path=path(done), true_seen=np.ones(done.shape[:2], np.bool_), predicted_path=path(expected),
         hues=tuple(float(b.hue or 0.0) for b in scene.moving), height=view.height,
         videos=partial(_episode_videos, run, record),
-        goals=_goals(run, problems.instance(_task(run, record), *_which(record))),
+        goals=_goals(run, run.problem(record)[1][0]),
     )  # fmt: skip
 
 
@@ -149,8 +148,7 @@ def _episode_videos(run: Run, record: Record) -> tuple[Frames, Frames]:
     from wmeval.run.playing import Playing
     from wmeval.world import film
 
-    task = _task(run, record)
-    instance = problems.instance(task, *_which(record))
+    task, (instance,) = run.problem(record)
     kept = run.store.get(record["arms"][record["arm"]]["prediction"])
     with Playing(task, instance) as play:
         for action in kept["actions"]:
@@ -161,16 +159,6 @@ def _episode_videos(run: Run, record: Record) -> tuple[Frames, Frames]:
     expected = kept["imagined"][0]
     times = truth.scene.cut_s + np.arange(1, len(expected) + 1) / CLOCK_HZ
     return film(truth, run.view, frames), _drawn(truth, times, expected, after, run)
-
-
-def _task(run: Run, record: Record) -> Task:
-    from wmeval import registry
-
-    return registry.load_task(next(u.given for u in run.units if u.probe == record["probe"]))
-
-
-def _which(record: Record) -> tuple[str, int]:
-    return record["tag"], record["index"]
 
 
 def _goals(run: Run, instance: Instance) -> tuple[tuple[float, float, float], ...]:

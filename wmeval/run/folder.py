@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from wmeval.scene import Scene
+    from wmeval.task import Instance, Task
 
 
 @dataclass(frozen=True)
@@ -149,25 +150,40 @@ class Run:
                 scenes are hidden, and the secret that draws them is not there.
         """
         from wmeval import registry
-        from wmeval.run import problems
-        from wmeval.run.request import Request
 
         if record["instrument"] == "surprise":
             raise UsageError(
                 "a record asked by surprise has whole clips and no case to continue; its frames are "
                 "`run.store.get(record['arms'][NAME]['truth'])['frames']`"
             )
-        Request.from_json(self.manifest["request"]).drawable()
-        given = next(
-            u.given for u in self.units if (u.probe, u.instrument) == (record["probe"], record["instrument"])
-        )
         if record["instrument"] in PLANNING:
-            task = registry.load_task(given)
+            _, offered = self.problem(record)
             if record["instrument"] == "control":
-                return Case.single(problems.instance(task, record["tag"], record["index"]).scene)
-            offered = problems.choice(task, record["tag"], record["index"]).candidates
+                return Case.single(offered[0].scene)
             return Case({str(i): one.scene for i, one in enumerate(offered)})
-        return draw(registry.load_probe(given), record["tag"], record["index"])
+        return draw(registry.load_probe(self._given(record)), record["tag"], record["index"])
+
+    def problem(self, record: Mapping[str, Any]) -> tuple[Task, tuple[Instance, ...]]:
+        """Return the task of a planning record and its problem, drawn again: of a choice all candidates.
+
+        Raises:
+            UsageError: the scenes are hidden, and the secret that draws them is not there.
+        """
+        from wmeval import registry
+        from wmeval.run import problems
+
+        task = registry.load_task(self._given(record))
+        if record["instrument"] == "control":
+            return task, (problems.instance(task, record["tag"], record["index"]),)
+        return task, problems.choice(task, record["tag"], record["index"]).candidates
+
+    def _given(self, record: Mapping[str, Any]) -> str:
+        """Return the name under which a record's probe or task was asked for, once it may be drawn."""
+        from wmeval.run.request import Request
+
+        Request.from_json(self.manifest["request"]).drawable()
+        asked = record["probe"], record["instrument"]
+        return next(u.given for u in self.units if (u.probe, u.instrument) == asked)
 
     def clips(self, record: Mapping[str, Any], arm: str | None = None) -> Clips:
         """Return the videos and tracks of a record, of the arm that went worst unless one is named.

@@ -56,19 +56,12 @@ class Picture:
 
 def draw(shot: Shot) -> Picture:
     """Return the picture of a shot."""
-    behind = () if shot.apart else shot.standing
-    client, first = _painted((*behind, *shot.cast)), len(behind)
-    for uid, place in enumerate(np.frombuffer(shot.places).reshape(-1, 7), first):
-        client.put(uid, place[:3], place[3:])
-    rgba, buffer, ids = client.picture(shot.width, shot.height, *shot.lens, shadows=shot.shadows)
-    front = Picture(rgba, buffer, np.maximum(ids - first, -1) if first else ids)
-    if not shot.apart:
+    front, stage = _layers(shot)
+    if stage is None:
         return front
-    stage = _stage(shot.standing, shot.lens, shot.height, shot.width)
-    near = front.buffer < stage.buffer  # where nothing is drawn, the buffer is 1
-    one, other = (p.rgba.view(np.uint32)[..., 0] for p in (front, stage))  # a pixel is one number
+    near = _nearer(front, stage)
     return Picture(
-        np.where(near, one, other)[..., None].view(np.uint8),
+        _over(front, stage, near),
         np.where(near, front.buffer, stage.buffer),
         np.where(near, front.cast, stage.cast),
     )
@@ -77,9 +70,32 @@ def draw(shot: Shot) -> Picture:
 @lru_cache(KEPT)
 def frame(shot: Shot, by: int) -> NDArray[np.uint8]:
     """Return the colours of a shot, averaged over by x by blocks (H, W, 3); nobody may write into them."""
-    colours = averaged(draw(shot).rgba, by)
+    front, stage = _layers(shot)
+    colours = averaged(front.rgba if stage is None else _over(front, stage, _nearer(front, stage)), by)
     colours.setflags(write=False)
     return colours
+
+
+def _layers(shot: Shot) -> tuple[Picture, Picture | None]:
+    """Return what moves and what stands; or all of it and None, where they cannot be drawn apart."""
+    behind = () if shot.apart else shot.standing
+    stage = _stage(shot.standing, shot.lens, shot.height, shot.width) if shot.apart else None
+    client, first = _painted((*behind, *shot.cast)), len(behind)
+    for uid, place in enumerate(np.frombuffer(shot.places).reshape(-1, 7), first):
+        client.put(uid, place[:3], place[3:])
+    rgba, buffer, ids = client.picture(shot.width, shot.height, *shot.lens, shadows=shot.shadows)
+    return Picture(rgba, buffer, np.maximum(ids - first, -1) if first else ids), stage
+
+
+def _nearer(front: Picture, stage: Picture) -> NDArray[np.bool_]:
+    """Return where what moves hides what stands; where nothing is drawn, the buffer is 1."""
+    near: NDArray[np.bool_] = front.buffer < stage.buffer
+    return near
+
+
+def _over(front: Picture, stage: Picture, near: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    one, other = (p.rgba.view(np.uint32)[..., 0] for p in (front, stage))  # a pixel is one number
+    return np.where(near, one, other)[..., None].view(np.uint8)
 
 
 @lru_cache(1)
@@ -129,7 +145,8 @@ def averaged(rgba: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
     """Return the colours of pixels (h, w, 4), averaged over by x by blocks (H, W, 3)."""
     if by == 1:
         return rgba[..., :3].copy()
-    total = np.zeros((rgba.shape[0] // by, rgba.shape[1] // by, 4), np.uint32)
+    room = np.uint16 if by <= 16 else np.uint32  # for 256 bytes
+    total = np.zeros((rgba.shape[0] // by, rgba.shape[1] // by, 4), room)
     for block in blocks(rgba, by):
         total += block
     return ((total + by * by // 2) // (by * by)).astype(np.uint8)[..., :3]
