@@ -171,5 +171,5 @@ def test_too_few_scenes() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["permanence", "interpenetration", "gravity"])
 def test_ours_pass(name: str) -> None:
-    found = check_probe(load_probe(name), 20)
+    found = check_probe(load_probe(name), 40)
     assert found.ok, found.verdict

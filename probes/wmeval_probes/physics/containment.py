@@ -46,7 +46,7 @@ EYE = 1.9  # m, height of the eye
 HIDES = 0.16  # m, two pixels and more, by which the screen is larger than what it hides
 SHOWN_S = 0.4  # of the fall, before the body goes behind the screen
 AFTER_S = 0.6  # for so long the body is in full view at the end
-IN_VIEW = 0.9  # share of the body from which its frame counts
+IN_VIEW = 0.9  # of the most that truth shows of the body once uncovered, from which its frame counts
 SEEN = 0.7  # of those frames: the body must be found in so many
 
 
@@ -178,12 +178,16 @@ def held(truth: Truth) -> Held:
 
 
 def uncovered(truth: Truth, times: Floats) -> Bools:
-    """Return at which times (T,) truth shows the body after it was hidden; all, where nothing hides it."""
+    """Return at which times (T,) truth shows the body after it was hidden; all, where nothing hides it.
+
+    A wall stands nearer to the camera than the body beside it and may hide its edge for good.
+    """
     from wmeval.world import visibility
 
     share = visibility(truth, times)[:, 0]
     hidden = np.flatnonzero(share < 0.05)
-    return (share >= IN_VIEW) & (np.arange(len(times)) > (int(hidden[-1]) if len(hidden) else -1))
+    after = np.arange(len(times)) > (int(hidden[-1]) if len(hidden) else -1)
+    return after & (share >= IN_VIEW * share.max(where=after, initial=0.05))
 
 
 def event(tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> Mapping[str, float]:
@@ -277,7 +281,7 @@ def _twin(rng: np.random.Generator, tag: str) -> Twin | None:
 
 PROBE = Probe(
     name="containment",
-    version="0.1",
+    version="0.2",
     unit="radii beyond the wall",
     worst=1.0,
     null="freeze",
