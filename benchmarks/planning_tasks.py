@@ -3,8 +3,9 @@
 python benchmarks/planning_tasks.py --random 100 --oracle 20 --choices 40 [TASK ...]
 
 Random actions and none are played on the public instances; so is iCEM with the simulator and the task's own
-cost. Choices are drawn from the development split: what picking at random, doing nothing, the largest
-intervention and each place in the list succeed at. Episodes are kept in the cache of truths.
+cost. Choices are drawn from the development split: what is right there by chance, by doing nothing, by the
+largest or the middle intervention, by what is nearest to the goal at the cut, by a fixed place in the list, and
+by how often pushes like each were right elsewhere. Episodes are kept in the cache of truths.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wmeval.plan import ICEM
 from wmeval.registry import entries, load_task
@@ -20,9 +22,11 @@ from wmeval.run import simulated
 from wmeval.run.episode import Played
 from wmeval.run.problems import instance
 from wmeval.seeds import sample_seed, scene_rng
-from wmeval.stats import wilson
+from wmeval.stats import bounded_mean, wilson
 from wmeval.task import CLOCK_HZ, Instance, States, Task
-from wmeval_probes.planning.shown import outcome
+from wmeval_probes.planning.shown import held, outcome
+
+Floats = NDArray[np.float64]
 
 
 def rate(values: list[bool]) -> str:
@@ -64,21 +68,51 @@ def control(task: Task, tag: str, chance: int, oracle: int) -> None:
 def choose(task: Task, tag: str, count: int) -> None:
     """Print what blind ways to choose succeed at."""
     assert task.choice is not None
-    good, sizes = [], []
-    for i in range(count):
-        drawn = task.choice(scene_rng("dev", task.key, tag, i), tag)
-        good.append([bool(task.succeeded(outcome(c), c)[0]) for c in drawn.candidates])
-        sizes.append(drawn.sizes)
+    drawn = [task.choice(scene_rng("dev", task.key, tag, i), tag) for i in range(count)]
+    good = np.array(
+        [[task.succeeded(outcome(c), c)[0] for c in d.candidates] for d in drawn], dtype=np.float64
+    )
+    sizes = np.array([d.sizes for d in drawn])
     ways = {
-        "nothing": [g[int(np.argmin(s))] for g, s in zip(good, sizes, strict=True)],
-        "largest": [g[int(np.argmax(s))] for g, s in zip(good, sizes, strict=True)],
-        **{f"place {k}": [g[k] for g in good] for k in range(len(good[0]))},
+        "nothing": sizes,
+        "largest": -sizes,
+        "middle": np.abs(sizes - np.median(sizes, axis=1, keepdims=True)),
+        "held": np.array([[task.value(held(c), c) for c in d.candidates] for d in drawn]),
+        **{f"place {k}": np.abs(np.arange(sizes.shape[1]) - k) + 0.0 * sizes for k in range(sizes.shape[1])},
     }
-    chance = float(np.mean([np.mean(g) for g in good]))
-    counts = np.bincount([sum(g) for g in good])
-    print(f"{task.key} {tag} choose at random: {100 * chance:.0f} %; choices with 0, 1, ... right: {counts}")
-    for name, values in ways.items():
-        print(f"{task.key} {tag} choose {name}: {rate(values)}", flush=True)
+    if all(c.scene.actuated for d in drawn for c in d.candidates):
+        ways["by the push"] = -usually(np.array([[push(c) for c in d.candidates] for d in drawn]), good)
+    counts = np.bincount(good.sum(axis=1).astype(int))
+    print(
+        f"{task.key} {tag} choose at random: {100 * good.mean():.0f} %; choices with 0, 1, ... right: {counts}"
+    )
+    for name, costs in ways.items():
+        least = costs == costs.min(axis=1, keepdims=True)
+        right = (good * least).sum(axis=1) / least.sum(axis=1)
+        told = bounded_mean(right, 0.0, 1.0)
+        within = "" if told.lo is None or told.hi is None else f" [{100 * told.lo:.0f}, {100 * told.hi:.0f}]"
+        print(f"{task.key} {tag} choose {name}: {100 * told.mean:.0f} %{within} n={count}", flush=True)
+
+
+def push(candidate: Instance) -> tuple[float, float]:
+    """Return the change of velocity (towards the middle of the picture, up) [m/s] that a candidate shows."""
+    scene = candidate.scene
+    assert scene.actuated is not None
+    body, given = scene[scene.actuated], scene.pushes[0].impulse if scene.pushes else (0.0, 0.0, 0.0)
+    side = -1.0 if body.position[0] > 0 else 1.0
+    return side * given[0] / body.mass, given[2] / body.mass
+
+
+def usually(pushes: Floats, good: Floats) -> Floats:
+    """Return how often the 25 most alike pushes (n, k, 2) of all other choices were right (n, k)."""
+    scale, flat = pushes.reshape(-1, 2).std(axis=0) + 1e-9, pushes.reshape(-1, 2)
+    choice_of_push = np.repeat(np.arange(len(good)), good.shape[1])
+    told = np.zeros(good.size)
+    for i, one in enumerate(flat):
+        off = (((flat - one) / scale) ** 2).sum(axis=1)
+        off[choice_of_push == choice_of_push[i]] = np.inf
+        told[i] = good.reshape(-1)[np.argsort(off)[:25]].mean()
+    return told.reshape(good.shape)
 
 
 def main() -> None:

@@ -187,7 +187,7 @@ def uncovered(truth: Truth, times: Floats) -> Bools:
     share = visibility(truth, times)[:, 0]
     hidden = np.flatnonzero(share < 0.05)
     after = np.arange(len(times)) > (int(hidden[-1]) if len(hidden) else -1)
-    return after & (share >= IN_VIEW * share.max(where=after, initial=0.05))
+    return np.asarray(after & (share >= IN_VIEW * share.max(where=after, initial=0.05)))
 
 
 def event(tracks: Mapping[str, Tracks], truths: Mapping[str, Truth]) -> Mapping[str, float]:

@@ -14,7 +14,7 @@ from wmeval.scene import Scene, box, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, stage
 from wmeval_probes.planning.places import average, ending, still_going
-from wmeval_probes.planning.shown import Kick, choice_of
+from wmeval_probes.planning.shown import CANDIDATES, Kick, choice_of
 
 Floats = NDArray[np.float64]
 FRICTION = 0.25  # as the engine multiplies it with the floor's 1
@@ -25,7 +25,6 @@ FAR = (0.7, 1.8)  # m between block and place
 CUT_S, LASTS_S = 0.4, 2.4  # s of context, and of an episode after it
 SHOWN_S, SEEN_S = 0.2, 0.6  # s: when the push of an intervention acts, and where its context ends
 ENDS_S = 2.0  # s after that: every block rests by then
-SPEEDS = (0.5, 1.4)  # of the speed that reaches the place: what interventions give
 FASTEST = 3.6  # m/s that an intervention gives at most
 
 
@@ -78,7 +77,11 @@ def success(states: States, instance: Instance) -> NDArray[np.bool_]:
 
 
 def choice(rng: np.random.Generator, tag: str) -> Choice:
-    """Return pushes of one block by one impulse each: one or two of them end at the place."""
+    """Return pushes of one block by one impulse each, of which one to three end at the place.
+
+    Each has a speed that is right for a place drawn like this one, so that no speed tells by itself that it
+    is right here: neither the greatest nor the middle one.
+    """
     while (drawn := _choice(rng, tag)) is None:
         pass
     return drawn
@@ -86,26 +89,28 @@ def choice(rng: np.random.Generator, tag: str) -> Choice:
 
 def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
     start = instance(rng, tag)
-    block = start.scene["block"]
-    far = start.goal["x"] - block.position[0]
-    freely, loaded = abs(far), 0.0
-    if tag == "obstacle":
-        other = start.scene["other"]
-        freely = abs(other.position[0] - block.position[0]) - block.size[0] - other.size[0]
-        # nothing bounces, so that both go on with the momentum of one
-        loaded = (abs(far) - freely) * (1 + LOAD) ** 2
-    right = float(np.sqrt(2 * FRICTION * GRAVITY * (freely + loaded)))
-    if right * SPEEDS[1] > FASTEST:
-        return None
-    tried = right * np.append(rng.uniform(0.95, 1.05), rng.uniform(*SPEEDS, 14))
-    back = rng.random(len(tried)) < 0.2
-    signs = np.sign(far) * np.where(back, -1.0, 1.0)
-    kicks: list[Kick] = [(float(v), 0.0) for v in signs * tried]
+    way = np.sign(start.goal["x"] - start.scene["block"].position[0])
+    tried = [_right(start), *(_right(instance(rng, tag)) for _ in range(2 * CANDIDATES))]
+    speeds = [speed for v in tried if (speed := v * float(rng.uniform(0.95, 1.05))) <= FASTEST]
+    kicks: list[Kick] = [(float(way * v), 0.0) for v in speeds]
     return choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S)
 
 
+def _right(start: Instance) -> float:
+    """Return the speed [m/s] with which the block comes to rest at its place."""
+    block = start.scene["block"]
+    far = abs(start.goal["x"] - block.position[0])
+    freely, loaded = far, 0.0
+    if start.scene.tag == "obstacle":
+        other = start.scene["other"]
+        freely = abs(other.position[0] - block.position[0]) - block.size[0] - other.size[0]
+        # nothing bounces, so that both go on with the momentum of one
+        loaded = (far - freely) * (1 + LOAD) ** 2
+    return float(np.sqrt(2 * FRICTION * GRAVITY * (freely + loaded)))
+
+
 TASK = Task(
-    name="push", version="0.1", unit="m", worst=3.0, tags=("iid", "obstacle"), instance=instance, cost=cost,
+    name="push", version="0.2", unit="m", worst=3.0, tags=("iid", "obstacle"), instance=instance, cost=cost,
     success=success, choice=choice, drive=Drive("force", ("x",), 6.0), block_s=0.2, look=12, per_plan=1,
     summary="push a block to a place and leave it there, past nothing or with another block ahead of it",
 )  # fmt: skip

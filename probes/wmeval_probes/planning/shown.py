@@ -31,6 +31,18 @@ def outcome(instance: Instance) -> States:
     return States(scene.names, times, truth.position[np.rint(times * truth.clock_hz).astype(np.int64)])
 
 
+def held(instance: Instance) -> States:
+    """Return where bodies are if each stays where it is at the cut: nothing is foreseen."""
+    from wmeval.world import simulate
+
+    scene = instance.scene
+    truth = simulate(replace(scene, duration_s=scene.cut_s + 1 / CLOCK_HZ), poses_only=True)
+    at_cut = truth.position[round(scene.cut_s * truth.clock_hz)]
+    ticks = np.arange(1, round((scene.duration_s - scene.cut_s) * CLOCK_HZ) + 1)
+    stays = np.broadcast_to(at_cut, (len(ticks), len(scene.names), 3))
+    return States(scene.names, scene.cut_s + ticks / CLOCK_HZ, stays)
+
+
 def succeeds(instance: Instance, task: Task) -> bool:
     """Return whether the goal of a task is reached at the end when nobody acts."""
     return bool(task.succeeded(outcome(instance), instance)[0])
@@ -68,11 +80,12 @@ def choice_of(
     at_s: float,
     seen_s: float,
     lasts_s: float,
+    most: int = GOOD[1],
 ) -> Choice | None:
-    """Return a choice of eight interventions of which one is to do nothing, and one to three succeed.
+    """Return a choice of eight interventions of which one is to do nothing, and one to `most` succeed.
 
-    `tried` are shown (see `kicked`) and simulated in their order; successes beyond the most that are wanted
-    are left out. None = there are too few of a kind. The size of an intervention is its speed [m/s].
+    `tried` are shown (see `kicked`) and simulated in their order; successes beyond `most` are left out.
+    None = there are too few of a kind. The size of an intervention is its speed [m/s].
     """
 
     def made(kick: Kick) -> Instance:
@@ -85,7 +98,7 @@ def choice_of(
     for kick in tried:
         one = made(kick)
         reached = succeeds(one, task)
-        if reached and found == GOOD[1]:
+        if reached and found == most:
             continue
         found += reached
         drawn.append((kick, one))

@@ -6,6 +6,8 @@ hits the block; too strongly, it goes over the dominoes. With tag "long" there a
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from wmeval.scene import Scene, ball, box, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, stage
 from wmeval_probes.planning.places import LOST, average, away, ending, least
-from wmeval_probes.planning.shown import Kick, choice_of, succeeds
+from wmeval_probes.planning.shown import CANDIDATES, Kick, choice_of, held, succeeds
 
 Floats = NDArray[np.float64]
 COUNT = {"iid": 3, "long": 4}
@@ -23,8 +25,10 @@ MOVED = 0.1  # m that the block may be moved
 FASTEST = 4.5  # m/s along an axis
 CUT_S, LASTS_S = 0.3, 2.2  # s of context, and of an episode after it
 SHOWN_S, SEEN_S, ENDS_S = 0.1, 0.4, 2.0  # s: push of an intervention, end of its context, what follows
-ALONG, RISE = (1.0, 3.2), (1.8, 4.4)  # m/s that interventions give
-HARDEST = 0.4  # share kept of choices whose hardest throw is right: it fells more rows than any other
+ALONG = (1.6, 3.2)  # m/s to the row that interventions give
+AIM = (1.1, 1.8)  # half heights of a domino at which one is aimed
+GRAVITY = (4.0, 16.0)  # m/s2 under which interventions are thrown, drawn by its logarithm
+NEAREST = 0.25  # share kept of choices whose right throw is, at the cut, the nearest to the dominoes
 
 
 def instance(rng: np.random.Generator, tag: str) -> Instance:
@@ -93,28 +97,52 @@ def success(states: States, instance: Instance) -> NDArray[np.bool_]:
 
 
 def choice(rng: np.random.Generator, tag: str) -> Choice:
-    """Return throws of which one to three fell the row and leave the block."""
+    """Return throws under some gravity, of which one fells the row and leaves the block.
+
+    Each is aimed at the first domino of a situation drawn like this one, under its own gravity: no throw
+    tells by itself that it is right here. The gravity that is has to be seen, and where it brings the ball.
+    """
     while (drawn := _choice(rng, tag)) is None:
         pass
     return drawn
 
 
 def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
-    start = instance(rng, tag)
+    start = _elsewhere(rng, tag)
     side = -float(np.sign(start.scene["ball"].position[0]))
-    kicks: list[Kick] = [
-        (side * float(rng.uniform(*ALONG)), float(rng.uniform(*RISE) if rng.random() < 0.8 else 0.0))
-        for _ in range(16)
-    ]
-    made = choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S)
+    aimed = [_aimed(rng, start), *(_aimed(rng, _elsewhere(rng, tag)) for _ in range(2 * CANDIDATES))]
+    kicks: list[Kick] = [(side * kick[0], kick[1]) for kick in aimed if kick]
+    made = choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S, most=1)
     if made is None:
         return None
-    hardest = made.candidates[int(np.argmax(made.sizes))]
-    return None if succeeds(hardest, TASK) and rng.random() > HARDEST else made
+    nearest = min(made.candidates, key=lambda one: float(TASK.value(held(one), one)))
+    return None if succeeds(nearest, TASK) and rng.random() > NEAREST else made
+
+
+def _elsewhere(rng: np.random.Generator, tag: str) -> Instance:
+    """Return an instance under a gravity that is drawn."""
+    made = instance(rng, tag)
+    return replace(made, scene=replace(made.scene, gravity=float(np.exp(rng.uniform(*np.log(GRAVITY))))))
+
+
+def _aimed(rng: np.random.Generator, start: Instance) -> Kick | None:
+    """Return a throw [m/s], towards the row and up, over the block and at the first domino."""
+    ball, block, first = (start.scene[name] for name in ("ball", "block", "domino 0"))
+    far, beside = (abs(x - ball.position[0]) for x in (start.goal["x"], block.position[0]))
+    for _ in range(50):
+        along = float(rng.uniform(*ALONG))
+        lasts, climbs = far / along, float(rng.uniform(*AIM)) * first.size[2] - ball.position[2]
+        rise = climbs / lasts + start.scene.gravity * lasts / 2
+        t = np.linspace(0.0, lasts, 40)
+        beyond = np.maximum(np.abs(along * t - beside) - block.size[0], 0.0)
+        above = ball.position[2] + rise * t - start.scene.gravity * t**2 / 2 - 2 * block.size[2]
+        if rise <= FASTEST and np.hypot(beyond, np.maximum(above, 0.0)).min() > ball.size[0]:
+            return along, rise
+    return None
 
 
 TASK = Task(
-    name="topple", version="0.2", unit="m", worst=3.0, tags=("iid", "long"), instance=instance, cost=cost,
+    name="topple", version="0.3", unit="m", worst=3.0, tags=("iid", "long"), instance=instance, cost=cost,
     success=success, choice=choice, drive=Drive("impulse", ("x", "z"), FASTEST), block_s=LASTS_S, look=1,
     summary="throw a ball over a block so that a row of dominoes falls and the block does not",
 )  # fmt: skip

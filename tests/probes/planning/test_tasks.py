@@ -10,7 +10,7 @@ from wmeval.registry import entries, load_task
 from wmeval.seeds import scene_rng
 from wmeval.task import CLOCK_HZ, States, instance_from_json
 from wmeval.world import Live
-from wmeval_probes.planning.shown import outcome, succeeds
+from wmeval_probes.planning.shown import held, outcome, succeeds
 
 TASKS = sorted(entries("tasks"))
 ASKED = [(name, tag) for name in TASKS for tag in load_task(name).tags]
@@ -161,15 +161,28 @@ def test_catch_hides_its_ball_when_the_block_has_to_start():
 @each
 def test_no_blind_way_to_choose_beats_chance(name, tag):
     task = load_task(name)
-    good, sizes = [], []
+    good, sizes, costs = [], [], []
     for i in range(40):
         _, choice = chosen(name, tag, i)
         good.append([succeeds(c, task) for c in choice.candidates])
+        costs.append([float(task.value(held(c), c)) for c in choice.candidates])
         sizes.append(choice.sizes)
-    good, sizes = np.array(good, float), np.array(sizes)
+    good, sizes, costs = np.array(good, float), np.array(sizes), np.array(costs)
     chance = good.mean()
-    above = 2.8 * np.sqrt(chance * (1 - chance) / len(good))  # ten ways are looked at
+    above = 2.8 * np.sqrt(chance * (1 - chance) / len(good))  # a dozen ways are looked at
     rows = np.arange(len(good))
     assert good[rows, sizes.argmin(axis=1)].mean() <= chance
     assert good[rows, sizes.argmax(axis=1)].mean() <= chance + above
+    middle = np.abs(sizes - np.median(sizes, axis=1, keepdims=True)).argmin(axis=1)
+    assert good[rows, middle].mean() <= chance + above
+    least = costs == costs.min(axis=1, keepdims=True)  # of what nobody foresees, many may cost the same
+    assert ((good * least).sum(axis=1) / least.sum(axis=1)).mean() <= chance + above
     assert good.mean(axis=0).max() <= chance + above
+
+
+def test_held_stays_where_the_cut_left_it():
+    one = chosen("push", "iid")[1].candidates[0]
+    states, after = held(one), outcome(one)
+    assert (np.ptp(states.position, axis=0) == 0).all()
+    assert states.times.tolist() == after.times.tolist()
+    assert np.abs(states["block"][0] - after["block"][0]).max() < 0.4  # 0.1 s at 3.6 m/s

@@ -223,7 +223,7 @@ def test_probes_keep_their_keys_and_units_their_json(kit):
     [
         ({"instruments": ("choose",)}, "--instrument choose asks tasks, and there are none"),
         ({"tasks": ("psh",)}, "no task is called 'psh'; did you mean 'push'"),
-        ({"tasks": ("push", "push")}, "the task push@0.1 is asked for twice"),
+        ({"tasks": ("push", "push")}, "the task push@0.2 is asked for twice"),
     ],
 )  # fmt: skip
 def test_mistakes_are_sentences(asked, says):
