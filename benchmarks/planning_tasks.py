@@ -4,8 +4,8 @@ python benchmarks/planning_tasks.py --random 100 --oracle 20 --choices 40 [TASK 
 
 Random actions and none are played on the public instances; so is iCEM with the simulator and the task's own
 cost. Choices are drawn from the development split: what is right there by chance, by doing nothing, by the
-largest or the middle intervention, by what is nearest to the goal at the cut, by a fixed place in the list, and
-by how often pushes like each were right elsewhere. Episodes are kept in the cache of truths.
+largest or the middle intervention, by what is nearest to the goal at the cut, by a fixed place in the list,
+and by how often pushes like each were right elsewhere. Episodes are kept in the cache of truths.
 """
 
 from __future__ import annotations
@@ -69,9 +69,7 @@ def choose(task: Task, tag: str, count: int) -> None:
     """Print what blind ways to choose succeed at."""
     assert task.choice is not None
     drawn = [task.choice(scene_rng("dev", task.key, tag, i), tag) for i in range(count)]
-    good = np.array(
-        [[task.succeeded(outcome(c), c)[0] for c in d.candidates] for d in drawn], dtype=np.float64
-    )
+    good = np.array([[float(task.succeeded(outcome(c), c)[0]) for c in d.candidates] for d in drawn])
     sizes = np.array([d.sizes for d in drawn])
     ways = {
         "nothing": sizes,
@@ -83,9 +81,8 @@ def choose(task: Task, tag: str, count: int) -> None:
     if all(c.scene.actuated for d in drawn for c in d.candidates):
         ways["by the push"] = -usually(np.array([[push(c) for c in d.candidates] for d in drawn]), good)
     counts = np.bincount(good.sum(axis=1).astype(int))
-    print(
-        f"{task.key} {tag} choose at random: {100 * good.mean():.0f} %; choices with 0, 1, ... right: {counts}"
-    )
+    chance = 100 * good.mean()
+    print(f"{task.key} {tag} choose at random: {chance:.0f} %; choices with 0, 1, ... right: {counts}")
     for name, costs in ways.items():
         least = costs == costs.min(axis=1, keepdims=True)
         right = (good * least).sum(axis=1) / least.sum(axis=1)
