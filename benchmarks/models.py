@@ -1,6 +1,6 @@
 """What our own models are worth: one table, by one command.
 
-    python benchmarks/models.py run     --out RUNS [--only jepa]   every model and null on survey@0.1
+    python benchmarks/models.py run     --out RUNS [--only jepa]   every model and null on survey@0.2
     python benchmarks/models.py control --out RUNS [--only jepa]   closed-loop control, 8 episodes a task
     python benchmarks/models.py beyond  --out RUNS [--only jepa]   models at speeds beyond the training split
     python benchmarks/models.py page    --out RUNS                 the tables, into docs/results.md

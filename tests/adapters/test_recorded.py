@@ -356,7 +356,7 @@ def test_choices_of_a_task_are_answered_as_files_too(tmp_path):
         name = question_id(pack.salt, observe(truth, pack.view, horizon))
         big = render(truth, replace(pack.view, height=SIZE, width=SIZE), ahead).frames
         write_mp4(pack.answers / f"{pack.questions[name].names[0]}.mp4", big, 10)
-    assert pack.command().endswith("--suite planning-quick@0.1 --task push --instrument choose --limit 1")
+    assert pack.command().endswith("--suite planning-quick@0.2 --task push --instrument choose --limit 1")
     run = wmeval.run(
         "recorded", "planning-quick", tasks=["push"], instruments=["choose"], limit=1, executor="inline",
         options={"folder": str(pack.folder)}, out=tmp_path / "run",

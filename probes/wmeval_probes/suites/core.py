@@ -1,11 +1,11 @@
-"""core@0.1: every concept, 64 cases each, as trained on and beyond; what a comparison of models rests on."""
+"""core@0.2: every concept, 64 cases each, as trained on and beyond; what a comparison of models rests on."""
 
 from wmeval.suite import Suite
 from wmeval_probes.suites.quick import SUITE as QUICK
 
 SUITE = Suite(
     name="core",
-    version="0.1",
+    version="0.2",
     probes=(
         "permanence", "continuity", "interpenetration", "containment", "constancy", "revisit",
         "gravity", "inertia", "friction", "ramp", "pendulum",

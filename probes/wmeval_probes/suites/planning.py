@@ -1,4 +1,4 @@
-"""planning@0.1 and planning-quick@0.1: can one plan with a model? Every task, by choice and by control."""
+"""planning@0.2 and planning-quick@0.2: can one plan with a model? Every task, by choice and by control."""
 
 from wmeval.suite import Suite
 
@@ -6,7 +6,7 @@ _TASKS = ("push", "steer", "catch", "billiard", "keep", "topple")
 
 SUITE = Suite(
     name="planning",
-    version="0.1",
+    version="0.2",
     probes=(),
     metrics=(),
     cases=100,
@@ -20,7 +20,7 @@ SUITE = Suite(
 )
 QUICK = Suite(
     name="planning-quick",
-    version="0.1",
+    version="0.2",
     probes=(),
     metrics=(),
     cases=8,

@@ -1,4 +1,4 @@
-"""survey@0.1: every concept and every task, at small n, in whatever way needs no acting: a whole profile."""
+"""survey@0.2: every concept and every task, at small n, in whatever way needs no acting: a whole profile."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from wmeval_probes.suites.planning import SUITE as PLANNING
 SUITE = replace(
     CORE,
     name="survey",
-    version="0.1",
+    version="0.2",
     cases=16,
     tags=("iid", "place", "take"),  # the last two are of the task keep
     instruments=(*CORE.instruments, "choose"),

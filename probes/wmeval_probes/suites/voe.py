@@ -1,11 +1,11 @@
-"""voe@0.1: violation of expectation; does a model that judges videos find the impossible one surprising?"""
+"""voe@0.2: violation of expectation; does a model that judges videos find the impossible one surprising?"""
 
 from wmeval.suite import Suite
 from wmeval_probes.suites.core import SUITE as CORE
 
 SUITE = Suite(
     name="voe",
-    version="0.1",
+    version="0.2",
     probes=CORE.probes,
     metrics=(),
     cases=64,
