@@ -215,13 +215,15 @@ def _implied(rows: Mapping[str, Row]) -> list[str]:
             for i in cell.get("implied", ()):
                 value = "-" if i["value"] is None else f"{i['value']:.2f}"
                 span = "" if i["lo"] is None or i["hi"] is None else f"{i['lo']:.2f} to {i['hi']:.2f}"
-                told.append([name, probe, _score(cell), i["name"], value, span])
+                told.append([name, probe, _score(cell), str(cell["n"]), i["name"], value, span])
     return [
         "## Faults read back",
         "",
-        "What a fault does to physical quantities, as the instrument reads them from the pictures.",
-        "",
-        *_table(("fault", "concept", "skill", "quantity", "value", "95 % interval"), told),
+        *_say(
+            "What a fault does to physical quantities, as the instrument reads them from the pictures; rows of",
+            "64 cases by `python benchmarks/instruments.py matrix --again --n 64 --organism FAULT --probe NAME`.",
+        ),
+        *_table(("fault", "concept", "skill", "cases", "quantity", "value", "95 % interval"), told),
     ]
 
 
