@@ -220,8 +220,9 @@ def _implied(rows: Mapping[str, Row]) -> list[str]:
         "## Faults read back",
         "",
         *_say(
-            "What a fault does to physical quantities, as the instrument reads them from the pictures; rows of",
-            "64 cases by `python benchmarks/instruments.py matrix --again --n 64 --organism FAULT --probe NAME`.",
+            "What a fault does to physical quantities, as the instrument reads them from the pictures; rows",
+            "of 64 cases by `python benchmarks/instruments.py matrix --again --n 64 --organism FAULT",
+            "--probe CONCEPT`.",
         ),
         *_table(("fault", "concept", "skill", "cases", "quantity", "value", "95 % interval"), told),
     ]
