@@ -4,8 +4,8 @@
     python benchmarks/instruments.py audit    what cheap cues make of every surprise question
     python benchmarks/instruments.py page     the page, from these two and from the suite's calibration
 
-`--n` sets the cases or questions of each; what is already there for one organism or probe is kept unless
-`--again` is given. Calibration itself is `wmeval calibrate --suite core --out FOLDER`.
+`--n` sets the cases or questions of each; what is already there for one organism or probe is kept unless it
+is asked `--again`. Calibration itself is `wmeval calibrate --suite core --out FOLDER`.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def matrix(n: int, again: bool, only: list[str], probes: list[str]) -> None:
     path = OUT / "matrix.json"
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"n": n, "rows": {}}
     for name in only or ["oracle", *ORGANISMS, *WEAKER]:
-        row: dict[str, Any] = {} if again else kept["rows"].get(name, {})
-        todo = [p for p in probes if p not in row]
+        row: dict[str, Any] = kept["rows"].get(name, {})
+        todo = [p for p in probes if again or p not in row]
         if todo:
             row = kept["rows"][name] = row | ask(name, n, todo)
             _write(path, kept)
@@ -74,9 +74,9 @@ def matrix(n: int, again: bool, only: list[str], probes: list[str]) -> None:
 def audits(n: int, again: bool, probes: list[str]) -> None:
     """Let cheap cues answer the surprise questions of every probe, keeping what is there."""
     path = OUT / "audit.json"
-    kept: dict[str, Any] = {} if again or not path.exists() else json.loads(path.read_text())
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for name in probes:
-        if name in kept:
+        if name in kept and not again:
             continue
         told = audit(load_probe(name), "iid", View(), n)
         kept[name] = {
