@@ -22,6 +22,7 @@ ROOM = 0.1  # m between a ball in the cup and a wall beside it
 THICK = 0.07  # m, half of a wall of the cup
 CUT = {"iid": (0.0, 0.4), "wide": (0.4, 0.7)}  # rad between the ways of the two balls
 FASTEST = 2.5  # m/s along an axis
+FAN = 0.45  # rad by which the directions that are tried differ from their own middle
 CUT_S, LASTS_S = 0.3, 2.2  # s of context, and of an episode after it
 SHOWN_S, SEEN_S, ENDS_S = 0.1, 0.4, 2.1  # s: push of an intervention, end of its context, what follows
 
@@ -94,7 +95,10 @@ def success(states: States, instance: Instance) -> NDArray[np.bool_]:
 
 
 def choice(rng: np.random.Generator, tag: str) -> Choice:
-    """Return impulses in directions near to one another, of which one to three bring it into the cup."""
+    """Return impulses in directions near to one another, of which one to three bring it into the cup.
+
+    The right one is as often at the side of them as in their middle.
+    """
     while (drawn := _choice(rng, tag)) is None:
         pass
     return drawn
@@ -105,7 +109,7 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
     if drawn is None:
         return None
     start, way = drawn
-    turns = [0.0, *rng.uniform(-0.45, 0.45, 12)]
+    turns = [0.0, *(rng.uniform(-FAN, FAN) + rng.uniform(-FAN, FAN, 12))]
     kicks: list[Kick] = []
     for turn in turns:
         pace, c, s = float(rng.uniform(1.3, 2.2)), np.cos(turn), np.sin(turn)
@@ -114,7 +118,7 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
 
 
 TASK = Task(
-    name="billiard", version="0.1", unit="m", worst=4.0, tags=("iid", "wide"), instance=instance, cost=cost,
+    name="billiard", version="0.2", unit="m", worst=4.0, tags=("iid", "wide"), instance=instance, cost=cost,
     success=success, choice=choice, drive=Drive("impulse", ("x", "z"), FASTEST), block_s=LASTS_S, look=1,
     summary="hit one ball once, so that a second one ends in a cup",
 )  # fmt: skip

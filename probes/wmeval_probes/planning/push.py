@@ -45,7 +45,8 @@ def _draw(rng: np.random.Generator, tag: str) -> Instance | None:
     given = {"friction": FRICTION, "restitution": 0.0}
     block = box("block", half=(half, half, half), position=(start, 0, half), hue=names[0],
                 value=float(rng.uniform(0.7, 0.95)), **given)  # fmt: skip
-    bodies, ahead = [block], target + way * half
+    bodies, ahead, flat = [block], target + way * half, (0.0, 0.0, 0.0, 1.0)
+    posed = {"block": ((target, 0.0, half), flat)}
     if tag == "obstacle":
         other = float(rng.uniform(0.2, 0.28))
         gap = float(rng.uniform(0.1, 0.3)) * far
@@ -54,6 +55,10 @@ def _draw(rng: np.random.Generator, tag: str) -> Instance | None:
             box("other", half=(other, other, other), position=(place, 0, other), hue=names[1],
                 density=LOAD * 1000.0 * (half / other) ** 3, **given)
         )  # fmt: skip
+        posed["other"] = (
+            (ahead + way * other, 0.0, other),
+            flat,
+        )  # nothing bounces: it rests ahead of the block
         ahead += way * 2 * other
     if not LEFT + EDGE < min(start - half, ahead) < max(start + half, ahead) < RIGHT - EDGE:
         return None
@@ -61,7 +66,7 @@ def _draw(rng: np.random.Generator, tag: str) -> Instance | None:
         (*bodies, *stage(rng, friction=1.0)), side_camera(), CUT_S + LASTS_S, CUT_S, CUT_S, "rest",
         actuated="block", caption=caption(bodies), tag=tag,
     )  # fmt: skip
-    return Instance(scene, {"x": target}, {"block": ((target, 0.0, half), (0.0, 0.0, 0.0, 1.0))})
+    return Instance(scene, {"x": target}, posed)
 
 
 def cost(states: States, instance: Instance) -> Floats:

@@ -81,11 +81,13 @@ def choice_of(
     seen_s: float,
     lasts_s: float,
     most: int = GOOD[1],
+    nearest: float = 1.0,
 ) -> Choice | None:
     """Return a choice of eight interventions of which one is to do nothing, and one to `most` succeed.
 
     `tried` are shown (see `kicked`) and simulated in their order; successes beyond `most` are left out.
-    None = there are too few of a kind. The size of an intervention is its speed [m/s].
+    None = there are too few of a kind. The size of an intervention is its speed [m/s]. Of the choices in
+    which what is nearest to the goal at the cut is right, a share of `nearest` is kept.
     """
 
     def made(kick: Kick) -> Instance:
@@ -108,6 +110,10 @@ def choice_of(
             drawn.pop(1)  # a failure makes room: the last one has to succeed
     if len(drawn) < CANDIDATES or found < GOOD[0]:
         return None
+    if nearest < 1:
+        first = min((one for _, one in drawn), key=lambda one: float(task.value(held(one), one)))
+        if succeeds(first, task) and rng.random() > nearest:
+            return None
     order = rng.permutation(CANDIDATES)
     return Choice(
         tuple(drawn[i][1] for i in order), tuple(round(float(np.hypot(*drawn[i][0])), 6) for i in order)

@@ -24,6 +24,7 @@ LOW, HIGH = 0.45, 3.6  # m, where bodies float
 IN_THE_WAY = (-0.25, 0.25)  # m that a body is off the straight line
 BESIDE = (0.7, 0.85)  # m, where a straight line is to be chosen
 CUT_S, LASTS_S = 0.4, 2.4  # s of context, and of an episode after it
+FAN, FASTER = 0.5, 0.45  # rad, and logarithm of speed, by which what is tried differs from its own middle
 SHOWN_S, SEEN_S, ENDS_S = 0.1, 0.5, 1.8  # s: push of an intervention, end of its context, what follows
 
 
@@ -95,7 +96,7 @@ def choice(rng: np.random.Generator, tag: str) -> Choice:
     """Return impulses of which one or two have the ball at the place when the scene ends.
 
     What stands beside the way is met by some of the others. The ball does not stop, so both its direction
-    and its speed have to be right.
+    and its speed have to be right, which are as often at the side of what is tried as in its middle.
     """
     while (drawn := _choice(rng, tag)) is None:
         pass
@@ -110,8 +111,10 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
     way = np.array([start.goal["x"] - x, start.goal["z"] - z])
     right = way / (SEEN_S + ENDS_S - SHOWN_S - 0.1)  # there in the middle of the time that is asked about
     kicks: list[Kick] = [(float(right[0]), float(right[1]))]
+    off = rng.uniform(-1.0, 1.0, 2)
     for _ in range(16):
-        turn, pace = float(rng.uniform(-0.5, 0.5)), float(rng.uniform(0.6, 1.5))
+        turn, grown = (off + rng.uniform(-1.0, 1.0, 2)) * (FAN, FASTER)
+        pace = float(np.exp(grown))
         c, s = pace * np.cos(turn), pace * np.sin(turn)
         kicks.append((float(c * right[0] - s * right[1]), float(s * right[0] + c * right[1])))
     near = float(rng.uniform(-0.02, 0.02))
@@ -121,7 +124,7 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
 
 
 TASK = Task(
-    name="steer", version="0.1", unit="m", worst=4.0, tags=("iid", "crowd"), instance=instance, cost=cost,
+    name="steer", version="0.2", unit="m", worst=4.0, tags=("iid", "crowd"), instance=instance, cost=cost,
     success=success, choice=choice, drive=Drive("force", ("x", "z"), 2.5), block_s=0.2, look=12, per_plan=1,
     summary="steer a floating ball past one body, or two, to a place, and stop it there",
 )  # fmt: skip

@@ -16,7 +16,7 @@ from wmeval.scene import Scene, ball, box, side_camera
 from wmeval.task import Choice, Drive, Instance, States, Task
 from wmeval_probes.physics.draw import EDGE, LEFT, RIGHT, hues, stage
 from wmeval_probes.planning.places import LOST, average, away, ending, least
-from wmeval_probes.planning.shown import CANDIDATES, Kick, choice_of, held, succeeds
+from wmeval_probes.planning.shown import CANDIDATES, Kick, choice_of
 
 Floats = NDArray[np.float64]
 COUNT = {"iid": 3, "long": 4}
@@ -28,7 +28,7 @@ SHOWN_S, SEEN_S, ENDS_S = 0.1, 0.4, 2.0  # s: push of an intervention, end of it
 ALONG = (1.6, 3.2)  # m/s to the row that interventions give
 AIM = (1.1, 1.8)  # half heights of a domino at which one is aimed
 GRAVITY = (4.0, 16.0)  # m/s2 under which interventions are thrown, drawn by its logarithm
-NEAREST = 0.25  # share kept of choices whose right throw is, at the cut, the nearest to the dominoes
+NEAREST = 0.25  # share kept of choices whose right throw is at the cut the nearest to the dominoes
 
 
 def instance(rng: np.random.Generator, tag: str) -> Instance:
@@ -112,11 +112,9 @@ def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
     side = -float(np.sign(start.scene["ball"].position[0]))
     aimed = [_aimed(rng, start), *(_aimed(rng, _elsewhere(rng, tag)) for _ in range(2 * CANDIDATES))]
     kicks: list[Kick] = [(side * kick[0], kick[1]) for kick in aimed if kick]
-    made = choice_of(rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S, most=1)
-    if made is None:
-        return None
-    nearest = min(made.candidates, key=lambda one: float(TASK.value(held(one), one)))
-    return None if succeeds(nearest, TASK) and rng.random() > NEAREST else made
+    return choice_of(
+        rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S, most=1, nearest=NEAREST
+    )  # fmt: skip
 
 
 def _elsewhere(rng: np.random.Generator, tag: str) -> Instance:
