@@ -1,9 +1,11 @@
 """What our own models are worth: one table, by one command.
 
     python benchmarks/models.py run     --out RUNS [--only jepa]   every model and null on survey@0.2
+    python benchmarks/models.py choose  --out RUNS [--only jepa]   its choices alone, where those are new
     python benchmarks/models.py control --out RUNS [--only jepa]   closed-loop control, 8 episodes a task
     python benchmarks/models.py beyond  --out RUNS [--only jepa]   models at speeds beyond the training split
-    python benchmarks/models.py page    --out RUNS                 the tables, into docs/results.md
+    python benchmarks/models.py page    --out RUNS                 tables of concepts, into docs/results.md
+    python benchmarks/models.py plans   --out RUNS                 and those of choice and control
 
 Runs continue where they stopped, and each is `wmeval run --model NAME --suite survey`. Nulls are compared by
 how frames look on the bodies (body-psnr), paired on the same iid clips. Skills have null and ceiling from
@@ -37,7 +39,6 @@ ACTING = Path(__file__).with_name("acting_suite.py")
 BEYOND = Path(__file__).with_name("beyond_suite.py")
 VISIBLE = 0.005  # a skill that reads 0.00 is none
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
-BEGIN, END = "<!-- models: begin -->", "<!-- models: end -->"
 
 
 def run(out: Path, only: Sequence[str]) -> None:
@@ -54,6 +55,13 @@ def control(out: Path, only: Sequence[str]) -> None:
         wmeval.run(model, str(ACTING), out=out / f"{model}-control")
 
 
+def choose(out: Path, only: Sequence[str]) -> None:
+    """Let every model and null choose; `page` takes these choices rather than those of `run`."""
+    for model in only or (*NULLS, *MODELS):
+        print(model, flush=True)
+        wmeval.run(model, "survey", instruments=("choose",), out=out / f"{model}-choose")
+
+
 def beyond(out: Path, only: Sequence[str]) -> None:
     """Ask every model by its own instrument at ood speeds."""
     for model in only or MODELS:
@@ -65,8 +73,6 @@ def page(out: Path) -> str:
     """Return the tables in Markdown of what is in the folder."""
     runs = _finished(out, (*NULLS, *MODELS))
     models = [m for m in MODELS if m in runs]
-    told = {m: r.results for m, r in runs.items()}
-    acting = {m: r.results for m, r in _finished(out, models, "-control").items()}
     said = {name: answers(r) for name, r in runs.items()}
     far = {m: answers(r) for m, r in _finished(out, models, "-beyond").items()}
     parts = [
@@ -80,9 +86,19 @@ def page(out: Path) -> str:
         "Surprise: share of comparisons that the possible clip wins (chance .50). Matched twins; in brackets "
         "what is not exactly matched (reversals, and pairs that trivial cues may tell apart):",
         _table(["concept", *models], _surprises(models, runs)),
+    ]
+    return "\n\n".join(parts)
+
+
+def planning(out: Path) -> str:
+    """Return the tables of choice and control in Markdown of what is in the folder."""
+    chose = _finished(out, (*NULLS, *MODELS), "-choose") or _finished(out, (*NULLS, *MODELS))
+    acting = {m: r.results for m, r in _finished(out, MODELS, "-control").items()}
+    parts = [
         "Choosing one of several interventions by what the model says will come of them: success of the "
-        "first choice (the simulator's always succeeds), skill over chance, tau of the order of all:",
-        _table(plans.HEAD_CHOOSE, plans.choices(told)),
+        "first choice (the simulator's always succeeds), skill over chance (**bold** where it stays above 0 "
+        "when all rows are asked about at once), tau of the order of all:",
+        _table(plans.HEAD_CHOOSE, plans.choices(chose)),
         "Control, closed loop with iCEM, 16 candidates a round, 8 episodes: success at the end, by who "
         "predicts and what is minimised; rank correlates predicted with true costs over the candidates:",
         _table(plans.HEAD_CONTROL, plans.control(acting)),
@@ -91,7 +107,15 @@ def page(out: Path) -> str:
 
 
 def _finished(out: Path, names: Sequence[str], ending: str = "") -> dict[str, Run]:
-    return {n: Run(f) for n in names if (f := out / f"{n}{ending}") and (f / "results.json").exists()}
+    runs = {n: Run(f) for n in names if (f := out / f"{n}{ending}") and (f / "results.json").exists()}
+    suites = sorted({r.results["suite"] for r in runs.values()})
+    unfinished = [n for n, r in runs.items() if not r.results["complete"]]
+    if unfinished or len(suites) > 1:
+        raise SystemExit(
+            f"{out}: the runs NAME{ending} are of {suites}, not complete: {unfinished}; one table needs "
+            "whole runs of one suite"
+        )
+    return runs
 
 
 def _draws(run: Run) -> bool:
@@ -215,20 +239,17 @@ def _f(value: float | None, how: str = ".2f") -> str:
 def main() -> None:
     """Run what was asked for."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    asked.add_argument("what", choices=("run", "control", "beyond", "page"))
+    asked.add_argument("what", choices=("run", "choose", "control", "beyond", "page", "plans"))
     asked.add_argument("--out", type=Path, required=True)
     asked.add_argument("--only", nargs="*", default=())
     given = asked.parse_args()
-    if given.what == "run":
-        return run(given.out, given.only)
-    if given.what == "control":
-        return control(given.out, given.only)
-    if given.what == "beyond":
-        return beyond(given.out, given.only)
-    text = PAGE.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{page(given.out)}\n{END}{after}")
+    if given.what in (asks := {"run": run, "choose": choose, "control": control, "beyond": beyond}):
+        return asks[given.what](given.out, given.only)
+    told, text = {"page": page, "plans": planning}[given.what](given.out), PAGE.read_text()
+    begin, end = (f"<!-- {given.what}: {side} -->" for side in ("begin", "end"))
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(f"{before}{begin}\n{told}\n{end}{after}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from wmeval.chance import holm, p_bounded
+from wmeval.measure.choosing import judge
+from wmeval.run import Run
+
+Question = tuple[str, str, str, str]  # model, task, tag, and what the choice is read from
 Row = Mapping[str, Any]
 ARMS = (("model", "state"), ("model", "goal"), ("simulator", "state"), ("simulator", "goal"), ("random", ""))
 NULLS = ("freeze", "vanish", "blur")
@@ -15,9 +23,12 @@ HEAD_CONTROL = (
 )  # fmt: skip
 
 
-def choices(results: Mapping[str, Row]) -> list[list[str]]:
-    """Return what each model of {name: results.json} chose, by task, beside what the nulls did."""
-    table = []
+def choices(runs: Mapping[str, Run]) -> list[list[str]]:
+    """Return what each model of {name: run} chose, by task, beside what the nulls did.
+
+    Bold is what chance does not explain when all rows are asked about at once (Holm).
+    """
+    results, beyond, table = {n: r.results for n, r in runs.items()}, _beyond_chance(runs), []
     for task, tag in _asked(results, "choose"):
         beside = [_f(_success(results.get(n), task, tag)) for n in NULLS]
         for name, told in results.items():
@@ -25,12 +36,29 @@ def choices(results: Mapping[str, Row]) -> list[list[str]]:
                 if not r["n"] or name in NULLS:
                     continue
                 skill = _between(r["skill"], r["skill_lo"], r["skill_hi"])
-                skill = f"**{skill}**" if (r["skill_lo"] or 0) > 0 else skill
+                skill = f"**{skill}**" if (name, task, tag, r["read"]) in beyond else skill
                 table.append([
                     _title(task, tag), name, r["read"], _between(r["success"], r["lo"], r["hi"]),
                     _f(r["random"]), *beside, skill, _f(r["kendall"]), str(r["n"]),
                 ])  # fmt: skip
     return table
+
+
+def _beyond_chance(runs: Mapping[str, Run]) -> set[Question]:
+    """Return (model, task, tag, read from) of choices that chance does not explain, corrected for all."""
+    gains: dict[Question, list[tuple[float, float]]] = defaultdict(list)
+    for name, run in runs.items():
+        for r in run.records() if name not in NULLS else ():
+            if "choice" in r:
+                predicted, true, good = (np.asarray(r["choice"][k]) for k in ("predicted", "true", "good"))
+                chance = float(good.mean())
+                gains[name, r["probe"], r["tag"], r["arm"]].append(
+                    (judge(predicted, true, good).success - chance, chance)
+                )
+    tested = {k: np.array(v).T for k, v in gains.items()}
+    found = [p_bounded(gain, -chance.max(), 1 - chance.min()) for gain, chance in tested.values()]
+    corrected = zip(tested.items(), holm(found), strict=True)
+    return {k for (k, (gain, _)), p in corrected if p is not None and p <= 0.05 and gain.mean() > 0}
 
 
 def control(results: Mapping[str, Row]) -> list[list[str]]:
@@ -80,8 +108,7 @@ def _verdict(words: str) -> str:
 
 
 def _title(task: str, tag: str) -> str:
-    name = task.partition("@")[0]
-    return name if tag == "iid" else f"{name}, {tag}"
+    return task if tag == "iid" else f"{task}, {tag}"
 
 
 def _between(value: float | None, lo: float | None, hi: float | None) -> str:

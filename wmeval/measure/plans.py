@@ -129,7 +129,7 @@ def verdict(cells: Cells) -> str:
     if len(best) < MIN_N:
         return f"inconclusive: {len(best)} episodes, and fewer than {MIN_N} tell nothing"
     told = []
-    reached = wilson(int(best.sum()), len(best))
+    reached = wilson(float(best.sum()), len(best))
     if reached.hi is not None and reached.hi < ABLE:
         told.append(
             f"weak planner: with the simulator and the true cost it succeeds in {best.mean():.0%} of episodes"

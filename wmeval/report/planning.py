@@ -53,8 +53,9 @@ def lead(results: Row) -> str:
                 told.append(f"There is too little to say whether it {does} better than at random.")
             continue
         above = list(dict.fromkeys(_name(r) for r in known if r["skill_lo"] > 0))
+        one_by_one = ", each taken by itself" if len({_name(r) for r in known}) > 1 else ""
         told.append(
-            f"It {does} better than at random in {', '.join(above)}."
+            f"It {does} better than at random in {', '.join(above)}{one_by_one}."
             if above
             else f"That it {does} better than at random is not shown in any."
         )
@@ -122,7 +123,7 @@ def _grids(rows: Sequence[Row]) -> list[dict[str, Any]]:
             ("elite regret", words.number(own.get("elite_regret"), 2)),
             ("optimism", words.number(own.get("optimism"), 2)),
             ("rank correlation", words.number(own.get("rank"), 2)),
-            ("plans tried in an episode", words.number(own.get("calls"))),
+            ("plans tried a decision", words.number(own.get("calls"))),
             ("a decision", f"{words.number(own.get('seconds'), 2)} s"),
         ]
         made.append({

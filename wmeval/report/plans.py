@@ -49,14 +49,20 @@ def _way(instrument: str, arms: Sequence[str]) -> str:
 def planned(run: Run, record: Record, reproduce: str) -> Sample:
     """Return what a page shows of a choice or an episode."""
     ok = record["status"] == "ok"
+    error = float(record["error"]) if ok else _most(run, record)
     made = Sample(
         probe=record["probe"], instrument=record["instrument"], tag=record["tag"], case_id=record["case_id"],
-        replicate=record["replicate"], arm=record["arm"], error=float(record["error"]), event=1.0,
+        replicate=record["replicate"], arm=record["arm"], error=error, event=1.0,
         status="ok" if ok else f"{record['status']}: {record['detail']}", reproduce=reproduce,
     )  # fmt: skip
     if "choice" in record:
         return _chosen(run, record, made)
     return _episode(run, record, made) if record.get("control") else made
+
+
+def _most(run: Run, record: Record) -> float:
+    """Return the worst that an episode can cost [m], or the greatest regret that a choice can have."""
+    return run.task(record).worst if record["instrument"] == "control" else float(len(record["arms"]))
 
 
 def _chosen(run: Run, record: Record, made: Sample) -> Sample:
@@ -113,7 +119,7 @@ def _episode(run: Run, record: Record, made: Sample) -> Sample:
     evidence = {
         "reached at the end": bool(told["success"]), "reached at any time": bool(told["any"]),
         **{k: told[v] for k, v in (("elite regret", "elite_regret"), ("optimism", "optimism"),
-                                   ("rank correlation", "rank"), ("plans tried", "calls"))},
+                                   ("rank correlation", "rank"), ("plans tried a decision", "calls"))},
     }  # fmt: skip
     scene = run.case(record).arms["main"]
     known = {k: v for k, v in evidence.items() if v is not None}

@@ -170,11 +170,13 @@ def _judged(unit: Unit, task: Task, shown: Mapping[str, Any], store: Store) -> d
     """Return the row of one episode.
 
     Beside the rest: {"control": {success, any, cost, elite_regret, optimism, rank, calls}}, where None does
-    not apply.
+    not apply; or {"unposed": True} where the task failed and not the model, so that nothing was asked.
     """
     row = blank(unit, task, shown, shown["fault"])
     arm = shown["arms"].get(unit.arm, {"status": "failed", "detail": shown["fault"]})
     row |= {"arm": unit.arm, "status": arm["status"], "detail": arm["detail"]}
+    if shown["fault"]:
+        row["unposed"] = True
     if arm["status"] != "ok":
         return row
     begun = time.perf_counter()
@@ -195,7 +197,8 @@ def _judged(unit: Unit, task: Task, shown: Mapping[str, Any], store: Store) -> d
     except EnvironmentFault:
         raise
     except ProbeFault as fault:
-        row |= {"status": "failed", "detail": str(fault.on(f"problem {shown['index']} (eval, {unit.tag})"))}
+        said = str(fault.on(f"problem {shown['index']} (eval, {unit.tag})"))
+        row |= {"status": "failed", "detail": said, "unposed": True}
     except Exception:
         row |= {"status": "failed", "detail": f"the measurement raised\n{trace()}"}
     row["seconds"]["measure"] = round(time.perf_counter() - begun, 6)

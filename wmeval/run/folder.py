@@ -169,13 +169,18 @@ class Run:
         Raises:
             UsageError: the scenes are hidden, and the secret that draws them is not there.
         """
-        from wmeval import registry
         from wmeval.run import problems
 
-        task = registry.load_task(self._given(record))
+        task = self.task(record)
         if record["instrument"] == "control":
             return task, (problems.instance(task, record["tag"], record["index"]),)
         return task, problems.choice(task, record["tag"], record["index"]).candidates
+
+    def task(self, record: Mapping[str, Any]) -> Task:
+        """Return the task of a planning record."""
+        from wmeval import registry
+
+        return registry.load_task(self._given(record))
 
     def _given(self, record: Mapping[str, Any]) -> str:
         """Return the name under which a record's probe or task was asked for, once it may be drawn."""

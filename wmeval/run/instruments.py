@@ -60,7 +60,7 @@ _CODE: Mapping[Instrument, tuple[str, ...]] = {
     "surprise": ("wmeval.twins", "wmeval.measure.surprise", "wmeval.measure.cues", "wmeval.run.surprise"),
     "choose": (
         "wmeval.perceive", "wmeval.tracks", "wmeval.task", "wmeval.run.choose", "wmeval.run.problems",
-        "wmeval.measure.choosing",
+        "wmeval.run.measure", "wmeval.measure.choosing",
     ),
     "control": (
         "wmeval.task", "wmeval.run.control", "wmeval.run.problems", "wmeval.run.standing",
@@ -73,8 +73,9 @@ _READOUT = (
 )  # fmt: skip
 
 _PLANS = (
-    "wmeval.plan", "wmeval.task", "wmeval.run.control", "wmeval.run.episode", "wmeval.run.foresight",
-    "wmeval.run.sight", "wmeval.run.simulated", "wmeval.run.playing",
+    "wmeval.plan", "wmeval.task", "wmeval.perceive", "wmeval.run.control", "wmeval.run.episode",
+    "wmeval.run.foresight", "wmeval.run.sight", "wmeval.run.simulated", "wmeval.run.playing",
+    "wmeval.run.problems",
 )  # fmt: skip
 
 
@@ -160,7 +161,7 @@ def loaded(instrument: Instrument, given: str) -> Any:
 
 
 def judged_by(asks: Probe | Task) -> list[str]:
-    """Return digests of the files that say how an answer is judged."""
+    """Return digests of the files that say how an answer is judged, with what they import of their own."""
     judges = (asks.measure, asks.event) if isinstance(asks, Probe) else (asks.cost, asks.success)
     return [defined_in(f) for f in judges]
 

@@ -7,14 +7,12 @@ the seed and the code, and are kept in the user's cache by the digest of these.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, fields
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wmeval.errors import UsageError
 from wmeval.plan import Settings
 from wmeval.run.code import defined_in, source_digest
 from wmeval.run.episode import Played, acted, planned
@@ -25,7 +23,7 @@ from wmeval.task import Instance, Task
 
 CODE = (
     "wmeval.world", "wmeval.scene", "wmeval.task", "wmeval.plan", "wmeval.run.playing", "wmeval.run.episode",
-    "wmeval.run.foresight", "wmeval.run.simulated",
+    "wmeval.run.foresight", "wmeval.run.problems", "wmeval.run.simulated",
 )  # fmt: skip
 
 
@@ -59,19 +57,11 @@ def still(task: Task, instance: Instance) -> Played:
     return _kept(["still"], task, instance, 0, made)
 
 
-def authored(task: Task) -> str:
-    """Return the digest of the code that a task is: the package of its functions, or their files."""
-    package = task.cost.__module__.rpartition(".")[0]
-    with suppress(UsageError, ImportError, ValueError):  # a file of its own belongs to no package
-        if package:
-            return source_digest(package)
-    return digest(sorted({defined_in(f) for f in (task.instance, task.cost, task.success)}))
-
-
 def _kept(how: list[object], task: Task, instance: Instance, seed: int, made: Callable[[], Played]) -> Played:
     assert task.drive is not None
+    code = sorted({defined_in(f) for f in (task.instance, task.cost, task.success)})
     settled = [task.key, task.block_s, task.look, task.per_plan, task.worst, asdict(task.drive)]
-    name = digest([how, settled, instance.digest, seed, source_digest(*CODE), authored(task)])
+    name = digest([how, settled, instance.digest, seed, source_digest(*CODE), *code])
     path = cache_folder() / "episodes" / name[:2] / f"{name}.npz"
     try:
         with np.load(path, allow_pickle=False) as packed:

@@ -53,7 +53,7 @@ def _row(
     n = len(mine)
     told = wilson(sum(mine.values()), n)
     bad = list(dict.fromkeys(r["detail"] for r in records if failed(r)))
-    good = [r["control"] for r in records if "control" in r]
+    good, asked = [r["control"] for r in records if "control" in r], len(_posed(records))
     decided = [r["seconds"]["decide"] for r in records if "decide" in r["seconds"]]
     random, oracle = success.get("random||", {}), success.get(f"simulator|state|{written}", {})
     made = _empty(task, tag, (dynamics, cost, int(written) if written else None))
@@ -63,8 +63,8 @@ def _row(
         "success": told.mean,
         "lo": told.lo,
         "hi": told.hi,
-        "any": _mean([c["any"] for c in good] + [0.0] * (len(records) - len(good))),
-        "cost_reached": _mean([c["cost"] for c in good] + [task.worst] * (len(records) - len(good))),
+        "any": _mean([c["any"] for c in good] + [0.0] * (asked - len(good))),
+        "cost_reached": _mean([c["cost"] for c in good] + [task.worst] * (asked - len(good))),
         "random": _mean(list(random.values())),
         "oracle": _mean(list(oracle.values())),
         **{name: _mean([c.get(name) for c in good]) for name in MEANS},
@@ -99,11 +99,16 @@ def _cells(success: Mapping[str, Mapping[str, float]], budget: str) -> Cells:
 
 
 def _by_case(records: Sequence[Record]) -> dict[str, float]:
-    """Return the success at the end of each instance, over its replicates."""
+    """Return the success at the end of each instance that could be posed, over its replicates."""
     of: dict[str, list[float]] = defaultdict(list)
-    for one in records:
+    for one in _posed(records):
         of[one["case_id"]].append(one["control"]["success"] if "control" in one else 0.0)
     return {k: float(np.mean(v)) for k, v in of.items()}
+
+
+def _posed(records: Sequence[Record]) -> list[Record]:
+    """Return the records but those of instances that the task could not pose: no model lost by them."""
+    return [r for r in records if not r.get("unposed")]
 
 
 def _empty(task: Task, tag: str, arm: tuple[str, str, int | None]) -> dict[str, Any]:
