@@ -19,7 +19,7 @@ NULLS = ("freeze", "vanish", "blur")
 HEAD_CHOOSE = ("task", "model", "read from", "success", "chance", *NULLS, "skill", "tau", "n")
 HEAD_CONTROL = (
     "task", "model", "model, true cost", "model, goal picture", "simulator, true cost",
-    "simulator, goal picture", "at random", "rank", "s a decision", "verdict",
+    "simulator, goal picture", "at random", "rank", "verdict",
 )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def control(results: Mapping[str, Row]) -> list[list[str]]:
             if own is None or not own["n"]:
                 continue
             cells = [_arm(arms.get(k)) for k in ARMS]
-            told_of = (_f(own["rank"]), _f(own["seconds"]), _verdict(own["verdict"]))
+            told_of = (_f(own["rank"]), _verdict(own["verdict"]))
             table.append([_title(task, tag), name, *cells, *told_of])
     return table
 

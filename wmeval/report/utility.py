@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from math import sqrt
+from math import factorial, sqrt
 from typing import Any
 
 import numpy as np
@@ -115,12 +115,35 @@ def utility(runs: Sequence[Run], tag: str = "iid") -> Utility:
         )
     columns = list(dict.fromkeys([c for m in models for c in (*m.numbers, *(c for _, c in m.of_task))]))
     rows = [Row(*q, c, _relation(models, q, c)) for q in questions for c in columns]
-    rows = [r for r in rows if r.relation.n or r.relation.reason]
     if any(m.reference for m in models):
         notes.append("references and organisms are shown, and no part of any correlation")
     corrected = holm([r.relation.p for r in rows])
     rows = [replace(r, p_holm=p) for r, p in zip(rows, corrected, strict=True)]
+    notes += _limits(models, rows)
+    if elsewhere := _elsewhere(runs, tag):
+        notes.append(f"not asked at {tag!r}, so not here: {', '.join(elsewhere)}")
     return Utility(tag, models, columns, rows, notes)
+
+
+def _limits(models: Sequence[Model], rows: Sequence[Row]) -> list[str]:
+    """Return what no order of so few families could show, once corrected for so many lines, in words."""
+    families = len({m.family for m in models if not m.reference and m.skills})
+    lines = sum(r.relation.p is not None for r in rows)
+    least = min(1.0, 2 * lines / factorial(families))
+    if lines == 0 or least <= 0.05:
+        return []
+    return [
+        f"with {families} families and {lines} lines, even a perfect order has a corrected p of {least:.2g}: "
+        "what is here can be looked at, and shows nothing for certain"
+    ]
+
+
+def _elsewhere(runs: Sequence[Run], tag: str) -> list[str]:
+    """Return "TASK (TAGS)" of tasks that have skill, and none at a tag."""
+    tags: dict[str, set[str]] = {}
+    for row in (r for run in runs for r in run.results.get("planning") or [] if r["skill"] is not None):
+        tags.setdefault(row["task"], set()).add(row["tag"])
+    return [f"{task} ({', '.join(sorted(of))})" for task, of in tags.items() if tag not in of]
 
 
 def _relation(models: Sequence[Model], question: tuple[str, str], column: str) -> Relation:
@@ -132,6 +155,9 @@ def _relation(models: Sequence[Model], question: tuple[str, str], column: str) -
     ]
     if len(bases := {n.basis for _, n, _ in having}) > 1:
         reason = f"not compared: models have it of {' and of '.join(sorted(map(_brief, bases)))}"
+        return replace(relation([], [], []), reason=reason)
+    if len(bases := {s.basis for *_, s in having}) > 1:
+        reason = f"not compared: models plan with {' and with '.join(sorted(bases))}"
         return replace(relation([], [], []), reason=reason)
     x = [n.value if n.higher else -n.value for _, n, _ in having]
     return relation(x, [s.value for _, _, s in having], [m.family for m, _, _ in having])
@@ -199,7 +225,13 @@ def _planned(results: Mapping[str, Any], tag: str) -> Iterable[Mapping[str, Any]
 
 def _skills(results: Mapping[str, Any], tag: str) -> dict[tuple[str, str], Number]:
     return {
-        (r["task"], r["protocol"]): Number(r["skill"], r["skill_lo"], r["skill_hi"], unit="skill")
+        (r["task"], r["protocol"]): Number(
+            r["skill"],
+            r["skill_lo"],
+            r["skill_hi"],
+            unit="skill",
+            basis=f"{r['budget']} candidates" if r["protocol"] == "control" else "",
+        )
         for r in _planned(results, tag)
         if r["skill"] is not None
     }

@@ -216,3 +216,25 @@ def test_points_of_the_picture_go_up_where_planning_is_better(folder):
         for (x1, y1), (x0, y0) in zip(by_model[better], by_model[worse], strict=True):
             assert x1 > x0
             assert y1 < y0
+
+
+def test_plans_of_other_budgets_are_not_compared(folder):
+    one, two = results("a", "f", 1, 0.5), results("b", "g", 2, 0.6)
+    two["planning"] = [{**r, "budget": 256} if r["budget"] == 64 else r for r in two["planning"]]
+    told = utility([folder(one), folder(two)])
+    by = {(r.protocol, r.column): r.relation for r in told.rows}
+    assert (
+        by["control", "psnr"].reason == "not compared: models plan with 256 candidates and with 64 candidates"
+    )
+    assert by["choose", "psnr"].n == 2
+
+
+def test_it_says_what_so_few_families_cannot_show_and_what_is_left_out(folder):
+    runs = [folder(results(f"m{i}", f"f{i}", i, i / 5)) for i in range(5)]
+    (note,) = [n for n in utility(runs).notes if "families" in n]
+    lines = sum(r.relation.p is not None for r in utility(runs).rows)
+    assert f"with 5 families and {lines} lines" in note
+    assert f"{2 * lines / 120:.2g}" in note
+    keeps = results("m", "f", 1, 0.5)
+    keeps["planning"].append({**keeps["planning"][0], "task": "keep@0.1", "tag": "place"})
+    assert "not asked at 'iid', so not here: keep@0.1 (place)" in utility([folder(keeps)]).notes
