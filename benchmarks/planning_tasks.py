@@ -4,8 +4,9 @@ python benchmarks/planning_tasks.py --random 100 --oracle 20 --choices 40 [TASK 
 
 Random actions and none are played on the public instances; so is iCEM with the simulator and the task's own
 cost. Choices are drawn from the development split: what is right there by chance, by doing nothing, by the
-largest or the middle intervention, by what is nearest to the goal at the cut, by a fixed place in the list,
-and by how often pushes like each were right elsewhere. Episodes are kept in the cache of truths.
+largest or the middle intervention, by what is nearest to the goal at the cut, by how often pushes like each
+were right elsewhere, by the median or the mean direction of what is offered, and by the best place in the
+list. Episodes are kept in the cache of truths.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from wmeval.task import CLOCK_HZ, Instance, States, Task
 from wmeval_probes.planning.shown import held, outcome
 
 Floats = NDArray[np.float64]
+SEEN = 0.02  # m, a third of a pixel: what costs differ by less look alike at the cut
+WAYS = ("nothing", "the largest", "the middle", "nearest at the cut", "right elsewhere", "median push",
+        "mean direction")  # fmt: skip
 
 
 def rate(values: list[bool]) -> str:
@@ -66,29 +70,45 @@ def control(task: Task, tag: str, chance: int, oracle: int) -> None:
 
 
 def choose(task: Task, tag: str, count: int) -> None:
-    """Print what blind ways to choose succeed at."""
+    """Print a row of what is right by chance and by each blind way to choose, in % with 95 % intervals."""
     assert task.choice is not None
     drawn = [task.choice(scene_rng("dev", task.key, tag, i), tag) for i in range(count)]
     good = np.array([[float(task.succeeded(outcome(c), c)[0]) for c in d.candidates] for d in drawn])
     sizes = np.array([d.sizes for d in drawn])
-    ways = {
+    ways: dict[str, Floats | None] = dict.fromkeys(WAYS)
+    ways |= {
         "nothing": sizes,
-        "largest": -sizes,
-        "middle": np.abs(sizes - np.median(sizes, axis=1, keepdims=True)),
-        "held": np.array([[task.value(held(c), c) for c in d.candidates] for d in drawn]),
-        **{f"place {k}": np.abs(np.arange(sizes.shape[1]) - k) + 0.0 * sizes for k in range(sizes.shape[1])},
+        "the largest": -sizes,
+        "the middle": np.abs(sizes - np.median(sizes, axis=1, keepdims=True)),
+        "nearest at the cut": np.array(
+            [[task.value(held(c), c) // SEEN for c in d.candidates] for d in drawn]
+        ),
     }
     if all(c.scene.actuated for d in drawn for c in d.candidates):
-        ways["by the push"] = -usually(np.array([[push(c) for c in d.candidates] for d in drawn]), good)
-    counts = np.bincount(good.sum(axis=1).astype(int))
-    chance = 100 * good.mean()
-    print(f"{task.key} {tag} choose at random: {chance:.0f} %; choices with 0, 1, ... right: {counts}")
-    for name, costs in ways.items():
-        least = costs == costs.min(axis=1, keepdims=True)
-        right = (good * least).sum(axis=1) / least.sum(axis=1)
-        told = bounded_mean(right, 0.0, 1.0)
-        within = "" if told.lo is None or told.hi is None else f" [{100 * told.lo:.0f}, {100 * told.hi:.0f}]"
-        print(f"{task.key} {tag} choose {name}: {100 * told.mean:.0f} %{within} n={count}", flush=True)
+        pushes = np.array([[push(c) for c in d.candidates] for d in drawn])
+        ways |= {"right elsewhere": -usually(pushes, good), **central(pushes)}
+    cells = [task.key, tag, str(count), f"{100 * good.mean():.0f}"]
+    cells += ["-" if costs is None else _right(good, costs) for costs in ways.values()]
+    print("| " + " | ".join([*cells, f"{100 * good.mean(axis=0).max():.0f}"]) + " |", flush=True)
+
+
+def _right(good: Floats, costs: Floats) -> str:
+    """Return how often what costs least is right; of what costs alike any is taken."""
+    least = costs == costs.min(axis=1, keepdims=True)
+    told = bounded_mean((good * least).sum(axis=1) / least.sum(axis=1), 0.0, 1.0)
+    within = "" if told.lo is None or told.hi is None else f" [{100 * told.lo:.0f}, {100 * told.hi:.0f}]"
+    return f"{100 * told.mean:.0f}{within}"
+
+
+def central(pushes: Floats) -> dict[str, Floats]:
+    """Return how far pushes (n, k, 2) are from the median of those offered, and from their mean direction."""
+    size: Floats = np.hypot(pushes[..., 0], pushes[..., 1])
+    acts = size > 0
+    median = np.nanmedian(np.where(acts[..., None], pushes, np.nan), axis=1, keepdims=True)
+    ways = pushes / np.maximum(size, 1e-9)[..., None]
+    along = (ways * ways.sum(axis=1, keepdims=True)).sum(axis=-1)
+    off = np.hypot(*np.moveaxis(pushes - median, -1, 0))
+    return {"median push": np.where(acts, off, np.inf), "mean direction": np.where(acts, -along, np.inf)}
 
 
 def push(candidate: Instance) -> tuple[float, float]:
@@ -121,6 +141,8 @@ def main() -> None:
     parser.add_argument("--oracle", type=int, default=0, help="public instances planned in the simulator")
     parser.add_argument("--choices", type=int, default=0, help="development choices")
     given = parser.parse_args()
+    if given.choices:
+        print("| " + " | ".join(("task", "tag", "n", "at random", *WAYS, "best place")) + " |")
     for name in given.tasks or entries("tasks"):
         task = load_task(name)
         for tag in [given.tag] if given.tag else task.tags:

@@ -165,7 +165,7 @@ def test_no_blind_way_to_choose_beats_chance(name, tag):
     for i in range(40):
         _, choice = chosen(name, tag, i)
         good.append([succeeds(c, task) for c in choice.candidates])
-        costs.append([float(task.value(held(c), c)) for c in choice.candidates])
+        costs.append([float(task.value(held(c), c)) // 0.02 for c in choice.candidates])
         sizes.append(choice.sizes)
     good, sizes, costs = np.array(good, float), np.array(sizes), np.array(costs)
     chance = good.mean()
@@ -175,7 +175,7 @@ def test_no_blind_way_to_choose_beats_chance(name, tag):
     assert good[rows, sizes.argmax(axis=1)].mean() <= chance + above
     middle = np.abs(sizes - np.median(sizes, axis=1, keepdims=True)).argmin(axis=1)
     assert good[rows, middle].mean() <= chance + above
-    least = costs == costs.min(axis=1, keepdims=True)  # of what nobody foresees, many may cost the same
+    least = costs == costs.min(axis=1, keepdims=True)  # 2 cm are a third of a pixel: less looks alike
     assert ((good * least).sum(axis=1) / least.sum(axis=1)).mean() <= chance + above
     assert good.mean(axis=0).max() <= chance + above
 
