@@ -90,7 +90,10 @@ def asked_by() -> str:
 def sample_seed(run_seed: int, probe: str, case_id: str, replicate: int) -> int:
     """Return the 64-bit seed dictated to a model for one sample of one case.
 
-    All arms of a case share it, so that their differences are not noise.
+    All arms of a case share it, so that their differences are not noise. Of a hidden case it is drawn by the
+    secret, too: whoever is given the seed could otherwise try whether the case is one that he guesses.
     """
     text = f"{run_seed}|{probe}|{case_id}|{replicate}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
+    kept = _SECRET.get()
+    raw = hmac.digest(kept, text, "sha256") if kept else hashlib.sha256(text).digest()
+    return int.from_bytes(raw[:8], "big")

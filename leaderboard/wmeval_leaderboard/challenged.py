@@ -52,10 +52,19 @@ def measure(place: Workplace) -> None:
 def keep(
     session: Session, mine: Submission, source: Source, lines: Sequence[Line], found: dict[str, Any]
 ) -> None:
-    """Publish what a challenge came to, beside the run of the same model where it has one in this season."""
-    run = run_of(session, mine)
-    target = run or mine
-    scores.keep(session, target.id, source, lines)
+    """Publish what a challenge came to, beside the run of the same model where it has one in this season.
+
+    The first challenge of a model, class and season stands: what a later one came to counts for nothing,
+    since all of them ask the same scenes.
+    """
+    before, run = first(session, mine), run_of(session, mine)
+    if before is not None:
+        publish(session, mine, "self-reported", {**found, "counts": "no, an earlier challenge stands"})
+        if run is not None:
+            adopt(session, run)
+            settle(session, run)
+        return
+    scores.keep(session, (run or mine).id, source, lines)
     if run is None:
         publish(session, mine, "challenged", found)
         return
@@ -79,25 +88,43 @@ def run_of(session: Session, mine: Submission) -> Submission | None:
     return next((run for run in found if run.classes == mine.classes), None)
 
 
-def adopt(session: Session, run: Submission) -> None:
-    """Let a run that was measured now stand for what its model was worth in a challenge before."""
+def first(session: Session, like: Submission) -> Submission | None:
+    """Return where the first numbers of a challenge of a model, class and season are; None where none are.
+
+    They are also those of a submission that was taken back: withdrawing it makes no answer unsaid.
+    """
     query = (
         select(Submission)
         .join(Score, Score.submission_id == Submission.id)
         .where(
-            Submission.model_id == run.model_id, Submission.season_id == run.season_id,
-            Submission.kind == "challenge", Submission.state == "published", Score.source == "challenged",
+            Submission.model_id == like.model_id, Submission.season_id == like.season_id,
+            Score.source == "challenged",
         )
-        .order_by(Submission.id.desc())
+        .order_by(Score.id)
     )  # fmt: skip
-    before = next((one for one in session.scalars(query) if one.classes == run.classes), None)
+    return next((one for one in session.scalars(query) if one.classes == like.classes), None)
+
+
+def adopt(session: Session, run: Submission) -> None:
+    """Let a run stand for what its model was worth in its first challenge, wherever these numbers are."""
+    before = first(session, run)
     if before is None or run.kind != "run":
         return
-    of = select(Score).where(Score.submission_id == before.id, Score.source == "challenged")
-    names = [f.name for f in fields(Line)]
-    lines = [Line(**{name: getattr(row, name) for name in names}) for row in session.scalars(of)]
-    scores.keep(session, run.id, "challenged", lines)
+    if before.id != run.id:
+        of = select(Score).where(Score.submission_id == before.id, Score.source == "challenged")
+        names = [f.name for f in fields(Line)]
+        lines = [Line(**{name: getattr(row, name) for name in names}) for row in session.scalars(of)]
+        scores.keep(session, run.id, "challenged", lines)
     run.tier = max(run.tier, "challenged", key=TIERS.index)
+
+
+def hand_on(session: Session, gone: Submission) -> None:
+    """Let the run that stands for a model now take over what the one that was withdrawn was worth."""
+    session.flush()
+    run = run_of(session, gone)
+    if run is not None:
+        adopt(session, run)
+        settle(session, run)
 
 
 def _lay(place: Workplace, challenge: Challenge, parts: Sequence[Part]) -> None:

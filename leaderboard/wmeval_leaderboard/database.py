@@ -27,20 +27,22 @@ def open_database(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as fault:
+    except ArgumentError:
         raise UsageError(
-            f"the database was given as {url!r}; expected sqlite:///PATH or postgresql://USER@HOST/NAME"
-        ) from fault
+            f"the database was given as {_shown(url)!r}; expected sqlite:///PATH or "
+            "postgresql://USER@HOST/NAME"
+        ) from None  # which holds the password
     kind = parsed.get_backend_name()
     if kind == "postgresql":
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"), json_serializer=_json, pool_pre_ping=True,
-            **_POOL,
+            hide_parameters=True, **_POOL,
         )  # fmt: skip
     if kind != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise UsageError(f"the database was given as {kind}; expected sqlite:///PATH or postgresql://...")
     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, json_serializer=_json, connect_args={"timeout": BUSY_S}, **_POOL)
+    engine = create_engine(parsed, json_serializer=_json, hide_parameters=True,
+                           connect_args={"timeout": BUSY_S}, **_POOL)  # fmt: skip
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -87,6 +89,16 @@ def upgrade(engine: Engine) -> None:
                 f"the tables are of another version of wmeval than this one ({fault}); install the one that "
                 "served them last, or a later one"
             ) from fault
+
+
+def _shown(url: str) -> str:
+    """Return how an address begins, without who logs in and by what password.
+
+    >>> _shown("postgresql:://me:secret@host/name"), _shown("elsewhere")
+    ('postgresql:...', '...')
+    """
+    kind, colon, _ = url.partition(":")
+    return f"{kind[:20]}:..." if colon and kind.isalnum() else "..."
 
 
 def _prepare(connection: Any, _: Any) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,6 +17,44 @@ PUBLIC: tuple[Source, ...] = ("reported", "rescored")  # the last one that is th
 HIDDEN: tuple[Source, ...] = ("challenged", "verified")
 
 
+class Number(NamedTuple):
+    """A skill with its 95 % interval, where it has one."""
+
+    value: float
+    lo: float | None
+    hi: float | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Mean skill on public cases minus on hidden ones, over the numbers that were asked both ways."""
+
+    value: float
+    over: int
+    half: float | None  # of its 95 % interval, where all skills have one
+
+
+def between(public: Mapping[tuple[str, ...], Number], hidden: Mapping[tuple[str, ...], Number]) -> Gap | None:
+    """Return the gap over what was asked both ways; None where nothing was. Cases are taken as independent.
+
+    >>> asked = ("gravity@0.1",)
+    >>> between({asked: Number(0.8, 0.7, 0.9)}, {asked: Number(0.5, 0.4, 0.6)}).half.__round__(4)
+    0.1414
+    """
+    both = [key for key in public if key in hidden]
+    if not both:
+        return None
+    value = sum(public[k].value - hidden[k].value for k in both) / len(both)
+    halves = [
+        (one.hi - one.lo) / 2
+        for of in (public, hidden)
+        for one in (of[k] for k in both)
+        if one.lo is not None and one.hi is not None
+    ]
+    whole = len(halves) == 2 * len(both)
+    return Gap(value, len(both), sqrt(sum(h**2 for h in halves)) / len(both) if whole else None)
+
+
 def settle(session: Session, submission: Submission) -> None:
     """Set the gap of a submission anew: mean skill on public cases minus on hidden ones.
 
@@ -22,15 +63,15 @@ def settle(session: Session, submission: Submission) -> None:
     session.flush()
     query = select(Score).where(Score.submission_id == submission.id, Score.section == "scores")
     rows = [row for row in session.scalars(query) if row.tag != CONTROL and row.value is not None]
-    public, hidden = _by_key(rows, PUBLIC), _by_key(rows, HIDDEN)
-    both = [key for key in public if key in hidden]
-    submission.gap = sum(public[k] - hidden[k] for k in both) / len(both) if both else None
+    found = between(_by_key(rows, PUBLIC), _by_key(rows, HIDDEN))
+    submission.gap = found.value if found else None
 
 
-def _by_key(rows: Sequence[Score], sources: Sequence[Source]) -> dict[tuple[str, ...], float]:
-    told: dict[tuple[str, ...], float] = {}
+def _by_key(rows: Sequence[Score], sources: Sequence[Source]) -> dict[tuple[str, ...], Number]:
+    told: dict[tuple[str, ...], Number] = {}
     for source in sources:
         for row in (r for r in rows if r.source == source):
             assert row.value is not None
-            told[row.name, row.instrument, row.tag, str(row.row.get("matching") or "")] = row.value
+            key = (row.name, row.instrument, row.tag, str(row.row.get("matching") or ""))
+            told[key] = Number(row.value, row.lo, row.hi)
     return told

@@ -62,6 +62,35 @@ def add(session: Session, kind: str, submission_id: int) -> Job:
     return job
 
 
+def put_up_verify(session: Session, submission: Submission) -> Job:
+    """Return a new job to run the weights of a submission here.
+
+    Raises:
+        UsageError: it is no run that is published, or was verified before, or that was given up.
+    """
+    slug = submission.slug
+    if submission.kind != "run":
+        raise UsageError(f"{slug} answers a challenge; verify the run of its model")
+    query = select(Job).where(Job.kind == "verify", Job.submission_id == submission.id)
+    there = session.scalars(query).first()
+    if there is not None and there.state == "failed":
+        raise UsageError(
+            f"verifying {slug} was given up ({there.reason}); `wmeval leaderboard admin again {there.id}` "
+            "tries again"
+        )
+    if there is not None:
+        told = "was verified before" if there.state == "done" else "waits to be verified already"
+        raise UsageError(f"{slug} {told}; `wmeval leaderboard admin jobs` lists what is not done")
+    check_shown(submission)
+    return add(session, "verify", submission.id)
+
+
+def check_shown(submission: Submission) -> None:
+    """Raise UsageError unless a submission is published: verifying brings no other onto the board."""
+    if submission.state != "published":
+        raise UsageError(f"{submission.slug} is {submission.state}; only what is published is verified")
+
+
 def claim(
     engine: Engine, worker: str, lease_s: float, most: int, kinds: Sequence[str] = ("rescore", "challenge")
 ) -> Lease | None:
@@ -81,7 +110,7 @@ def claim(
             job.state, job.worker, job.lease_until = "leased", worker, now + lease_s
             job.attempt += 1
             submission = session.get_one(Submission, job.submission_id)
-            if submission.state == "queued":
+            if job.kind != "verify" and submission.state == "queued":
                 submission.state = "scoring"
             return Lease(job.id, job.kind, job.submission_id, worker, job.attempt)
     return None
@@ -146,13 +175,17 @@ def again(session: Session, job_id: int) -> Job:
     """Put up a job again that was given up, for an operator who mended what stood in its way.
 
     Raises:
-        UsageError: there is no such job, or it was not given up.
+        UsageError: there is no such job, it was not given up, or its submission was withdrawn.
     """
     job = session.get(Job, job_id)
     if job is None or job.state != "failed":
         raise UsageError(f"no job {job_id} was given up; `wmeval leaderboard admin jobs` lists them")
-    job.state, job.attempt, job.reason, job.finished, job.lease_until = "waiting", 0, "", None, None
     submission = session.get_one(Submission, job.submission_id)
+    if submission.state == "withdrawn":
+        raise UsageError(
+            f"{submission.slug} was withdrawn, which stays so; `wmeval submit` hands in another run"
+        )
+    job.state, job.attempt, job.reason, job.finished, job.lease_until = "waiting", 0, "", None, None
     if job.kind != "verify":
         submission.state, submission.reason = "queued", ""
     ledger.record(session, "queued again", submission.slug, {"job": job.kind})
@@ -165,6 +198,8 @@ def _give_up(session: Session, job: Job, reason: str, state: State) -> None:
     told: str = state
     if job.kind == "verify":  # that its weights could not be run here says nothing against its answers
         told = "not verified"
+    elif submission.state == "withdrawn":  # and stays so
+        told = "not measured"
     elif state == "queued":  # nor does it that this machine could not measure it
         told = "not measured"
         submission.state = "queued" if submission.state == "scoring" else submission.state

@@ -95,6 +95,8 @@ def prepare(engine: Engine, blobs: Blobs, settings: Settings, slug: str) -> None
         with path.open("rb") as file:
             size = path.stat().st_size
             blobs.keep(kept, file, size)
+    except UsageError as refused:  # which is shown to the team
+        raise UsageError(str(refused).replace(str(folder), "the workplace")) from refused
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     with writing(engine) as session:

@@ -19,7 +19,8 @@ from wmeval_leaderboard.tables import TIERS, Blob, Sample, Submission, Tier
 def publish(session: Session, submission: Submission, tier: Tier, more: Mapping[str, Any]) -> None:
     """Show a submission that was measured, at the highest tier that it ever had, and tell the ledger."""
     submission.tier = max(submission.tier, tier, key=TIERS.index)
-    if submission.state != "withdrawn":  # its sender may have taken it back meanwhile
+    # its sender may have taken it back meanwhile, and what was set aside must be measured again first
+    if submission.state not in ("withdrawn", "quarantined"):
         submission.state, submission.reason = "published", ""
     submission.published = submission.published or time.time()
     body = {"tier": submission.tier, "state": submission.state, "root": submission.root, **more}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +26,12 @@ from wmeval.submission.fit import unfit
 from wmeval.submission.limits import Limits
 from wmeval.submission.signing import signed
 from wmeval.suite import Suite
-from wmeval_leaderboard import accounts, jobs, ledger
+from wmeval_leaderboard import accounts, challenged, jobs, ledger
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Blob, Model, Part, Season, Submission, Team
 from wmeval_leaderboard.uploads import DAY_S
 
+_AT_ONCE = threading.Semaphore(2)  # documents are read by so many handlers: each takes its memory
 _ROWS = ("scores", "fidelity", "planning", "implied", "na")  # of results.json, which are kept one by one
 
 
@@ -79,9 +81,8 @@ def read_announced(told: Announced, limits: Limits) -> Documents:
     for name, data in told.documents.items():
         if hashlib.sha256(data).hexdigest() != by_path[name].digest or len(data) != by_path[name].size:
             raise UsageError(f"{name} is not the one that the list of files names; send both anew")
-    return read_documents(
-        told.documents[listing.MANIFEST], told.documents[listing.RESULTS], limits
-    )  # fmt: skip
+    with _AT_ONCE:
+        return read_documents(told.documents[listing.MANIFEST], told.documents[listing.RESULTS], limits)
 
 
 def season_for(session: Session, suite: str) -> Season:
@@ -211,13 +212,14 @@ def check_arrived(
     Raises:
         UsageError: one is malformed, or a file is missing or belongs to none.
     """
-    read = {}
-    for part in parts:
-        if part.path in (listing.MANIFEST, listing.RESULTS):
-            with opening(part) as file:
-                read[part.path] = file.read(part.size)
-    documents = read_documents(read[listing.MANIFEST], read[listing.RESULTS], limits)
-    check_records(documents, parts, opening, limits)
+    with _AT_ONCE:
+        read = {}
+        for part in parts:
+            if part.path in (listing.MANIFEST, listing.RESULTS):
+                with opening(part) as file:
+                    read[part.path] = file.read(part.size)
+        documents = read_documents(read[listing.MANIFEST], read[listing.RESULTS], limits)
+        check_records(documents, parts, opening, limits)
 
 
 def queue(session: Session, submission: Submission, team: Team) -> None:
@@ -270,6 +272,7 @@ def withdraw(session: Session, submission: Submission, reason: str) -> None:
     if submission.state != "withdrawn":
         submission.state, submission.reason, submission.withdrawn = "withdrawn", reason, time.time()
         ledger.record(session, "withdrawn", submission.slug, {"reason": reason})
+        challenged.hand_on(session, submission)
 
 
 def _check_quota(session: Session, team: Team, settings: Settings) -> None:

@@ -17,7 +17,7 @@ from wmeval.run.plan import metric_code
 from wmeval.run.scoring import anchors_digest
 from wmeval.seeds import commitment
 from wmeval.suite import Suite
-from wmeval_leaderboard import ledger
+from wmeval_leaderboard import accounts, ledger
 from wmeval_leaderboard.tables import Season
 
 SECRET_BYTES = 32
@@ -32,8 +32,14 @@ def open_season(session: Session, name: str, suite: str) -> Season:
     published in the ledger.
 
     Raises:
-        UsageError: no such suite, or the name is taken.
+        UsageError: no such suite, or the name is taken, too long, or holds other than letters, digits,
+            spaces and . _ -
     """
+    if not accounts.NAME.fullmatch(name):
+        raise UsageError(
+            f"a season was named {name[:80]!r}; expected 1 to 48 letters, digits, spaces and . _ -, "
+            "beginning and ending with a letter or digit"
+        )
     loaded = registry.load_suite(suite)
     if find(session, name) is not None:
         raise UsageError(f"a season is called {name!r} already; choose another name")

@@ -103,7 +103,7 @@ def _data(snapshot: Snapshot, engine: Engine) -> dict[str, bytes]:
     for query in _queries(snapshot, engine):
         shown = board(snapshot, query, front.loader(engine), per_page=None)
         for end, make in export.MAKE.items():
-            made[f"{quote(shown.season.name)}-{query.view}-{query.tag}.{end}"] = make(shown)
+            made[f"{quote(shown.season.name, safe='')}-{query.view}-{query.tag}.{end}"] = make(shown)
     return made
 
 

@@ -7,6 +7,7 @@ found by their digest: nothing that a team sent is ever run.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,17 @@ from wmeval_leaderboard.scores import Line
 from wmeval_leaderboard.tables import Part, Season, Submission
 from wmeval_leaderboard.worker import Workplace
 
+OPENS = ("tokenizer", "folder", "data")  # options of adapters that are files
+RUNS = ("allow-pickle", "trust-remote-code")
+FILE = re.compile(r"[/\\~]|\.(bin|ckpt|json|np[yz]|pickle|pkl|pth?|py|safetensors|ya?ml)$", re.IGNORECASE)
+
 
 def verify(place: Workplace) -> None:
     """Run a submission's model here and publish what it is worth; see `worker.Doing`.
 
     Raises:
-        UsageError: the model runs elsewhere. EnvironmentFault: it or its weights are not here. Either way
-            the submission stays as it is.
+        UsageError: the model runs elsewhere, an option names a file, or the submission is not published.
+        EnvironmentFault: it or its weights are not here. Either way the submission stays as it is.
     """
     with reading(place.engine) as session:
         submission = session.get_one(Submission, place.lease.submission_id)
@@ -40,7 +45,9 @@ def verify(place: Workplace) -> None:
         raise EnvironmentFault(
             f"{submission.slug} is no whole run, so what to run is not known; verify the run of its model"
         )
+    jobs.check_shown(submission)
     seasons.suite_of(season)
+    check_options(submission.about["model"]["options"])
     asked = json.loads(place.blobs.read(manifest.digest))["request"]
     identity: Mapping[str, Any] = submission.about["model"]
     task = {
@@ -59,6 +66,20 @@ def verify(place: Workplace) -> None:
         publish(
             session, mine, "verified", {"gap": mine.gap, "failed": told["failed"], "offline": told["offline"]}
         )
+
+
+def check_options(options: Mapping[str, str]) -> None:
+    """Raise UsageError for an option that names a file of this machine or lets a file run code.
+
+    Options are the sender's; weights are found by their digest alone.
+    """
+    for name, value in options.items():
+        word = name.replace("_", "-")
+        if word in OPENS or FILE.search(value) or (word in RUNS and value != "no"):
+            raise UsageError(
+                f"the option {name[:40]}={value[:80]} names a file or allows code in one; only a run without "
+                "it is verified, whose files lie beside its weights"
+            )
 
 
 def _installed(name: str) -> str:
@@ -88,7 +109,8 @@ def _weights(name: str, wanted: str | None, folder: str) -> str | None:
     for path in sorted(Path(folder).iterdir()) if folder else ():
         if file_digest(path) == wanted:
             return str(path.absolute())
+    # the sentence is shown to all, and where the operator keeps weights is nobody's business
     raise EnvironmentFault(
-        f"no weights of {name!r} with digest {wanted[:12]} are in {folder or 'any folder: none is set'}; put "
-        "them there and name it with --set weights=FOLDER"
+        f"no weights of {name!r} with digest {wanted[:12]} are in the operator's folder; put them there and "
+        "name it with --set weights=FOLDER"
     )

@@ -107,7 +107,7 @@ def see_through(
         )
         return True
     except UsageError as refused:
-        return _told(engine, lease, str(refused), jobs.give_up)
+        return _told(engine, lease, said(refused), jobs.give_up)
     except EnvironmentFault as fault:  # not the submission's fault: it waits for this machine to be mended
         if lease.attempt >= settings.attempts:
             return _told(engine, lease, said(fault), partial(jobs.give_up, state="queued"))

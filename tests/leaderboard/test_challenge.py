@@ -37,7 +37,7 @@ from wmeval_leaderboard.client.sending import Sent
 from wmeval_leaderboard.client.server import Server
 from wmeval_leaderboard.database import open_database, reading, upgrade, writing
 from wmeval_leaderboard.limited import Died
-from wmeval_leaderboard.preparing import GIVEN_UP, Preparing
+from wmeval_leaderboard.preparing import GIVEN_UP, Preparing, prepare
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Challenge, Ledger, Score, Season, Submission, Team
 from wmeval_leaderboard.worker import work
@@ -387,3 +387,14 @@ def test_what_keeps_failing_is_given_up(season, asked, client, bearer, app, engi
     path = f"/api/v1/challenges/{made['challenge']}"
     until(lambda: client.get(path, headers=bearer).json()["state"] == "refused", "a refusal")
     assert client.get(path, headers=bearer).json()["reason"] == GIVEN_UP
+
+
+def test_no_refusal_tells_where_packs_are_made(season, asked, client, bearer, app, unmade, monkeypatch):
+    made = client.post("/api/v1/challenges", headers=bearer, json=wish(asked)).json()
+
+    def refuse(folder, *_):
+        raise UsageError(f"{folder}/pack cannot be made")
+
+    monkeypatch.setattr("wmeval_leaderboard.preparing.hidden.do", refuse)
+    with pytest.raises(UsageError, match=r"^the workplace/pack cannot be made$"):
+        prepare(app.state.engine, app.state.blobs, app.state.settings, made["challenge"])

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from wmeval.cli.main import main
 from wmeval_leaderboard import accounts
 from wmeval_leaderboard.cli import COMMANDS, leaderboard
-from wmeval_leaderboard.database import open_database, reading
+from wmeval_leaderboard.database import open_database, reading, writing
 from wmeval_leaderboard.settings import Settings
 from wmeval_leaderboard.tables import Job, Submission, Team, Token
 
@@ -87,6 +87,10 @@ def test_seasons_are_opened_and_closed(admin):
     assert re.fullmatch("[0-9a-f]{64}", commitment)
     assert commitment in admin("seasons")[1]
     assert "no suite is called 'cor'; did you mean 'core'" in admin("open", "second", "--suite", "cor")[2]
+    for name in ("", "../first", "a/b", "n" * 300, "first-"):
+        code, _, err = admin("open", name, "--suite", TINY)
+        assert code == 2
+        assert "expected 1 to 48 letters" in err
     secret = admin("close", "first")[1]
     assert re.fullmatch("[0-9a-f]{64}", secret)
     assert admin("close", "first")[0] == 2
@@ -98,18 +102,32 @@ def test_jobs_are_listed_and_put_up_again(admin, engine, store_run, finished_run
     assert row.slug in admin("jobs")[1]
     code, _, err = admin("again", "1")
     assert (code, err) == (2, "wmeval: no job 1 was given up; `wmeval leaderboard admin jobs` lists them")
+    assert "is queued; only what is published is verified" in admin("verify", row.slug)[2]
+    with writing(engine) as session:
+        session.get_one(Submission, row.id).state = "published"
     assert admin("verify", row.slug)[0] == 0
     with reading(engine) as session:
         assert session.scalars(select(Job.kind).order_by(Job.id)).all() == ["rescore", "verify"]
+    for job_state, sentence in (
+        ("waiting", "waits to be verified already"), ("done", "was verified before"),
+        ("failed", "`wmeval leaderboard admin again 2` tries again"),
+    ):  # fmt: skip
+        with writing(engine) as session:
+            session.get_one(Job, 2).state = job_state
+        code, _, err = admin("verify", row.slug)
+        assert code == 2
+        assert sentence in err
     assert admin("withdraw", row.slug, "--reason", "trained on the cases")[0] == 0
     with reading(engine) as session:
         kept = session.get_one(Submission, row.id)
         assert (kept.state, kept.reason) == ("withdrawn", "trained on the cases")
     assert admin("withdraw", "nothing", "--reason", "x")[0] == 2
+    with writing(engine) as session:
+        session.get_one(Submission, row.id).kind = "challenge"
+    assert "answers a challenge; verify the run of its model" in admin("verify", row.slug)[2]
 
 
 def test_check_finds_a_damaged_file(admin, blobs, engine, store_run, finished_run):
-    from wmeval_leaderboard.database import writing
     from wmeval_leaderboard.tables import Blob
 
     digest = blobs.put(b"whole")

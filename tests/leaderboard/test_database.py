@@ -80,3 +80,13 @@ def test_a_database_that_stays_locked_is_told(settings, engine, monkeypatch):
 def test_other_addresses_are_refused_in_a_sentence_without_their_password(url):
     with pytest.raises(UsageError, match="expected sqlite:///PATH"):
         open_database(url)
+
+
+def test_no_fault_tells_a_password_or_what_was_stored(engine):
+    with pytest.raises(UsageError, match=r"given as 'postgresql:\.\.\.'") as told:
+        open_database("postgresql:://me:hunter2@host/name")
+    assert "hunter2" not in str(told.value)
+    with pytest.raises(OperationalError) as failed, reading(engine) as session:
+        session.execute(text("SELECT :secret FROM nowhere"), {"secret": "hunter2"})
+    assert "hunter2" not in str(failed.value)
+    assert open_database("postgresql://me@host/name").hide_parameters

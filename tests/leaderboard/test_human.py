@@ -181,15 +181,15 @@ def test_a_form_of_another_rater_or_of_an_hour_ago_is_refused(pairs, client):
     assert client.post("/human/vote", data={**mine, "side": "left"}).status_code == 403
 
 
-def test_one_in_five_is_a_check_and_nobody_is_asked_twice(pairs, engine):
+def test_three_checks_come_first_then_one_in_five_and_nobody_is_asked_twice(pairs, engine):
     cookie, kinds = asking.new_cookie(), []
     with writing(engine) as session:
         while (asked := asking.question(session, cookie)) is not None:
             asking.vote(session, cookie, asked.slug, "left", asked.mark)
             session.flush()
             kinds.append(session.scalars(select(Pair.check).where(Pair.slug == asked.slug)).one())
-    assert kinds[2] == "plain"
-    assert kinds[7] == "impossible"
+    assert [i for i, kind in enumerate(kinds, 1) if kind == "plain"] == [1, 2, 4]
+    assert [i for i, kind in enumerate(kinds, 1) if kind == "impossible"] == [8]
     assert kinds.count("") == 3 * clips.PIECES
 
 
@@ -198,8 +198,21 @@ def told(rater, fooled, check="", model="m"):
 
 
 def test_raters_who_fail_the_checks_are_not_counted():
-    votes = [told(1, True), told(1, False, "plain"), told(2, True), told(2, True, "plain"), told(3, False)]
-    assert counting.attentive(votes) == {1}
+    asked = {1: [True] * 3, 2: [True, True, False], 3: [], 4: [True] * 2, 5: [True] * 4 + [False]}
+    votes = [told(rater, not right, "plain") for rater, rights in asked.items() for right in rights]
+    assert counting.attentive([*votes, told(3, False)]) == {1, 5}
+
+
+def test_votes_on_what_was_withdrawn_do_not_count(pairs, model, engine):
+    with writing(engine) as session:
+        cookie = asking.new_cookie()
+        while (asked := asking.question(session, cookie)) is not None:
+            asking.vote(session, cookie, asked.slug, "left", asked.mark)
+            session.flush()
+        assert {one.submission for one in counting.votes(session)} == {"", "s1"}
+        session.get_one(Submission, model.id).state = "withdrawn"
+        session.flush()
+        assert {one.submission for one in counting.votes(session)} == {""}
 
 
 def test_shares_have_both_intervals_and_the_clustered_one_is_wider_where_raters_differ():
@@ -239,7 +252,7 @@ def test_what_came_of_it_is_shown_and_exported_with_the_published_reference(pair
     assert "130" in page
     rows = list(csv.DictReader(io.StringIO(client.get("/human/votes.csv").text)))
     whole = client.get("/human/votes.json").json()
-    assert len(rows) == len(whole["votes"]) == 9 * (9 + 2)  # every pair and two checks each
+    assert len(rows) == len(whole["votes"]) == 9 * (9 + 4)  # every pair and four checks each
     assert {r["fooled"] for r in rows if r["check"] != "impossible"} == {"False"}
     assert [p["fooled"] for p in whole["published"]] == [0.42, 0.4]
     with reading(engine) as session:

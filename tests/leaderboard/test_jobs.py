@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import select, update
 
 from wmeval.errors import EnvironmentFault, UsageError
-from wmeval_leaderboard import jobs, ledger, worker
+from wmeval_leaderboard import jobs, ledger, receiving, worker
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.limited import Died
+from wmeval_leaderboard.publishing import publish
 from wmeval_leaderboard.tables import Job, Ledger, Submission
 from wmeval_leaderboard.worker import work
 
@@ -187,12 +188,14 @@ def test_what_cannot_be_measured_is_set_aside_at_once(engine, blobs, settings, q
 
     def refuse(place):
         if place.lease.submission_id == ids[0]:
-            raise UsageError("blobs/aa.npz holds a pickle")
+            raise UsageError(f"{place.folder}/blobs/aa.npz holds a pickle")
         finish(place)
 
     doing(refuse)
     assert work(engine, blobs, settings, once=True) == 2
-    assert state(engine, ids[0]) == ("failed", "quarantined", "blobs/aa.npz holds a pickle")
+    assert state(engine, ids[0]) == (
+        "failed", "quarantined", "the workplace/blobs/aa.npz holds a pickle",
+    )  # fmt: skip
     assert did(engine) == [ids[1]]
 
 
@@ -209,3 +212,37 @@ def test_a_worker_that_is_stopped_hands_its_job_back(engine, blobs, settings, qu
     work(engine, blobs, settings, stopping=asked.is_set)
     assert state(engine, submission_id)[0] == "waiting"
     assert jobs.claim(engine, "next", LEASE_S, 1).attempt == 1
+
+
+def test_what_was_withdrawn_stays_so(engine, blobs, settings, queued, doing):
+    (submission_id,) = queued(1)
+
+    def withdrawn(place):
+        with writing(engine) as session:
+            receiving.withdraw(session, session.get_one(Submission, submission_id), "a mistake")
+        raise UsageError("blobs/aa.npz holds a pickle")
+
+    doing(withdrawn)
+    assert work(engine, blobs, settings, once=True) == 1
+    assert state(engine, submission_id)[:2] == ("failed", "withdrawn")
+    with writing(engine) as session:
+        submission = session.get_one(Submission, submission_id)
+        assert submission.reason == "a mistake"
+        assert [e.kind for e in session.scalars(select(Ledger))][-2:] == ["withdrawn", "not measured"]
+        with pytest.raises(UsageError, match="was withdrawn, which stays so"):
+            jobs.again(session, 1)
+    assert state(engine, submission_id)[:2] == ("failed", "withdrawn")
+
+
+def test_what_was_set_aside_is_published_by_no_other_job(engine, queued):
+    (submission_id,) = queued(1)
+    with writing(engine) as session:
+        submission = session.get_one(Submission, submission_id)
+        submission.state = "quarantined"
+        publish(session, submission, "verified", {})
+        assert submission.state == "quarantined"
+        submission.state = "queued"
+        jobs.add(session, "verify", submission_id)
+    assert jobs.claim(engine, "one", LEASE_S, 3, ("verify",)) is not None
+    with reading(engine) as session:
+        assert session.get_one(Submission, submission_id).state == "queued"

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from wmeval.errors import UsageError
-from wmeval_leaderboard import challenged, gap, jobs, verify
+from wmeval.errors import EnvironmentFault, UsageError
+from wmeval_leaderboard import challenged, gap, jobs, receiving, verify
+from wmeval_leaderboard.board.snapshot import Snapshots
 from wmeval_leaderboard.database import reading, writing
 from wmeval_leaderboard.scores import Line
 from wmeval_leaderboard.tables import Job, Ledger, Score, Submission
@@ -74,6 +75,24 @@ def test_a_model_that_answers_from_elsewhere_is_never_asked():
             verify._installed(name)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"tokenizer": "magvit2"}, {"allow-pickle": "yes"}, {"allow_pickle": "1"}, {"config": "../a"},
+     {"pipeline": "a.safetensors"}, {"x": "~root"}, {"x": "C:\\a"}],
+    ids=str,
+)  # fmt: skip
+def test_no_option_of_a_sender_opens_a_file_here(options):
+    with pytest.raises(UsageError, match="names a file or allows code in one"):
+        verify.check_options(options)
+
+
+def test_plain_options_and_where_weights_lie_are_nobodys_harm(tmp_path):
+    verify.check_options({"steps": "3", "temperature": "0.5", "heads": "22,16", "allow-pickle": "no"})
+    with pytest.raises(EnvironmentFault) as told_:
+        verify._weights("dreamer", "ab" * 32, str(tmp_path))
+    assert str(tmp_path) not in str(told_.value)
+
+
 def test_a_gap_compares_what_was_asked_both_ways(store_run, finished_run, engine):
     row = store_run(finished_run)
     values = {
@@ -92,19 +111,23 @@ def test_a_gap_compares_what_was_asked_both_ways(store_run, finished_run, engine
         assert mine.gap == pytest.approx(((0.8 - 0.5) + (0.6 - 0.2)) / 2)
 
 
-def challenge(engine, run, model_id, value, **changed):
+def challenge(engine, run, model_id, value, *, slug="c1", **changed):
     """Put up the answers to a challenge, measured, of a model."""
     with writing(engine) as session:
         like = session.get_one(Submission, run.id)
         names = ("team_id", "season_id", "suite", "signature", "key_id", "about", "classes", "gap", "created")
         row = Submission(
             **{n: getattr(like, n) for n in names} | changed, model_id=model_id, kind="challenge",
-            slug="c1", root="c1", tier="self-reported", state="scoring", reason="", published=None,
+            slug=slug, root=slug, tier="self-reported", state="scoring", reason="", published=None,
             withdrawn=None,
         )  # fmt: skip
         session.add(row)
         session.flush()
-        line = Line("scores", "gravity@0.1", "rollout", "iid", value, None, None, 2, {}, {"hidden-1": value})
+        said = {"probe": "gravity@0.1", "instrument": "rollout", "tag": "iid", "skill": value, "lo": None,
+                "hi": None}  # fmt: skip
+        line = Line(
+            "scores", "gravity@0.1", "rollout", "iid", value, None, None, 2, said, {"hidden-1": value}
+        )
         challenged.keep(session, row, "challenged", [line], {"answers": {"ok": 1}})
         return row.id
 
@@ -128,6 +151,64 @@ def test_a_challenge_raises_the_run_of_its_model(published, engine):
     assert (tier, sources) == ("challenged", {"reported", "rescored", "challenged"})
     assert gap_ == pytest.approx(public - 0.25)
     assert told(engine, made)[:2] == ("self-reported", set())
+
+
+def hidden_values(engine, id_):
+    with reading(engine) as session:
+        asked = select(Score.value).where(Score.submission_id == id_, Score.source == "challenged")
+        return list(session.scalars(asked))
+
+
+def rerun(store_run, finished_run, engine, before):
+    """Hand in another run of a model; its answers may be the same here, so the earlier root is changed."""
+    with writing(engine) as session:
+        session.get_one(Submission, before.id).root = "before"
+    return store_run(finished_run, about=before.about, model_id=before.model_id)
+
+
+def test_the_first_challenge_of_a_model_stands(published, engine):
+    challenge(engine, published, published.model_id, 0.25)
+    later = challenge(engine, published, published.model_id, 0.9, slug="c2")
+    assert hidden_values(engine, published.id) == [0.25]
+    assert told(engine, later)[:2] == ("self-reported", set())
+    with reading(engine) as session:
+        (entry,) = session.scalars(select(Ledger).where(Ledger.subject == "c2"))
+    assert entry.body["counts"] == "no, an earlier challenge stands"
+
+
+def test_withdrawing_a_run_sheds_no_challenge(published, store_run, finished_run, engine, blobs, settings):
+    challenge(engine, published, published.model_id, 0.25)
+    with writing(engine) as session:
+        receiving.withdraw(session, session.get_one(Submission, published.id), "a mistake")
+    later = challenge(engine, published, published.model_id, 0.9, slug="c2")
+    assert hidden_values(engine, later) == []
+    again = rerun(store_run, finished_run, engine, published)
+    assert work(engine, blobs, settings, once=True) == 1
+    assert hidden_values(engine, again.id) == [0.25]
+    assert told(engine, again.id)[0] == "challenged"
+    (entry,) = Snapshots(engine).now().standing("first")  # the answers alone are no line of the board
+    assert entry.slug == again.slug
+
+
+def test_an_older_run_takes_over_what_a_withdrawn_one_was_worth(
+    published, store_run, finished_run, engine, blobs, settings
+):
+    newer = rerun(store_run, finished_run, engine, published)
+    assert work(engine, blobs, settings, once=True) == 1
+    challenge(engine, newer, published.model_id, 0.25)
+    assert hidden_values(engine, newer.id) == [0.25]
+    with writing(engine) as session:
+        receiving.withdraw(session, session.get_one(Submission, newer.id), "a mistake")
+    assert hidden_values(engine, published.id) == [0.25]
+    assert told(engine, published.id)[0] == "challenged"
+
+
+@pytest.mark.parametrize("state", ["quarantined", "withdrawn", "queued"])
+def test_only_what_is_published_is_verified(store_run, finished_run, engine, blobs, settings, state):
+    row = store_run(finished_run, about={"model": finished_run.results["model"]}, state=state)
+    row, job = verified(engine, blobs, settings, row)
+    assert (row.tier, row.state, job.state) == ("self-reported", state, "failed")
+    assert f"is {state}; only what is published is verified" in job.reason
 
 
 def test_a_challenge_of_another_class_raises_no_run(published, engine):

@@ -66,6 +66,22 @@ _MANIFEST = fields(
     wmeval=text(most=40), machine=fields(versions=named(text(most=100))), created=text(most=40),
 )  # fmt: skip
 _INTERVAL = {"lo": _NUMBER, "hi": _NUMBER, "reason": text(most=8000)}
+_PLAN = fields(
+    task=_KEY, protocol=_INSTRUMENT, tag=_TAG, dynamics=_LINE, cost=text(most=40),
+    budget=optional(whole(1)), success=_SHARE, random=_SHARE, oracle=_SHARE, n=_COUNT, failed=_COUNT,
+    verdict=text(most=400), **dict.fromkeys(("skill", "skill_lo", "skill_hi", "kendall"), _NUMBER),
+    **_INTERVAL,
+)  # fmt: skip
+_READ = exactly("frames", "latents")
+
+
+def _planned(value: Any, where: str) -> None:
+    """Raise unless the value is a row of planning; one of choices says what their outcomes were read from."""
+    _PLAN(value, where)
+    if value["protocol"] == "choose" or "read" in value:
+        _READ(value.get("read"), f"{where}.read")
+
+
 _RESULTS = fields(
     schema=exactly(1), inputs=_DIGEST,
     model=fields(
@@ -82,11 +98,7 @@ _RESULTS = fields(
         metric=_METRIC, entry=text(most=400), unit=text(most=200), tag=_TAG, value=_NUMBER, n=_COUNT,
         better=exactly("higher", "lower"), curve=many(_NUMBER), **_INTERVAL,
     )),
-    planning=many(fields(
-        task=_KEY, protocol=_INSTRUMENT, tag=_TAG, dynamics=_LINE, cost=text(most=40),
-        budget=optional(whole(1)), success=_SHARE, n=_COUNT, failed=_COUNT, verdict=text(most=400),
-        **dict.fromkeys(("skill", "skill_lo", "skill_hi"), _NUMBER), **_INTERVAL,
-    )),
+    planning=many(_planned),
     implied=many(fields(
         probe=_KEY, instrument=_INSTRUMENT, tag=_TAG, name=text(most=200), value=_NUMBER, **_INTERVAL,
     )),

@@ -24,6 +24,9 @@ def read(data: bytes, name: str, limits: Limits) -> Any:
     Raises:
         UsageError: it is none.
     """
+    # each value costs far more memory than its characters, so they are bounded before any is made
+    if sum(data.count(mark) for mark in (b",", b"[", b"]", b"{", b"}")) > 2 * limits.values:
+        raise UsageError(f"{name} has more than {limits.values} values; hand in a smaller run")
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as fault:

@@ -92,15 +92,13 @@ def mean(cells: Sequence[Cell], out_of: int) -> Cell | None:
 
 
 def planned(entry: Entry, tag: str) -> dict[tuple[str, str], Cell]:
-    """Return planning skill by task and protocol, on the task's cost; of control at the largest budget."""
-    rows = [r for r in entry.plans if r["tag"] == tag and r["dynamics"] == "model" and r["cost"] == "state"]
-    out: dict[tuple[str, str], Cell] = {}
-    for row in sorted(rows, key=lambda r: -(r["budget"] or 0)):
-        key = (row["task"], row["protocol"])
-        if key not in out:
-            failed = int(row["failed"] or 0)
-            out[key] = Cell(row["skill"], row["skill_lo"], row["skill_hi"], row["n"], failed, row["tier"])
-    return out
+    """Return planning skill by task and protocol, on the task's cost; see `Entry.planned`."""
+    return {
+        key: Cell(
+            row["skill"], row["skill_lo"], row["skill_hi"], row["n"], int(row["failed"] or 0), row["tier"]
+        )
+        for key, row in entry.planned(tag).items()
+    }
 
 
 def _profile(tag: str, entries: Sequence[Entry]) -> list[Column]:
@@ -129,7 +127,10 @@ def _profile(tag: str, entries: Sequence[Entry]) -> list[Column]:
     ]
     made += _beyond(physics, tag, entries)
     if any(e.gap is not None for e in entries):
-        words = "Mean skill on public seeds minus on hidden ones: what knowing the scenes was worth"
+        words = (
+            "Mean skill on public seeds minus on hidden ones, over the probes that were asked both ways: "
+            "what knowing the scenes was worth"
+        )
         made.append(Column("gap", "Public − hidden", words, _gap, higher=False, ranked=False))
     if any(e.speed for e in entries):
         words = "Predicted frames a second on the sender's machine, as reported"
@@ -232,7 +233,11 @@ def _tasks(entries: Iterable[Entry], tag: str) -> list[tuple[str, str]]:
 
 
 def _gap(entry: Entry) -> Cell | None:
-    return None if entry.gap is None else Cell(entry.gap, tier=entry.tier)
+    if entry.gap is None:
+        return None
+    over, half = entry.gap_over, entry.gap_half
+    lo, hi = (None, None) if half is None else (entry.gap - half, entry.gap + half)
+    return Cell(entry.gap, lo, hi, tier=entry.tier, of=over, out_of=over)
 
 
 def _speed(entry: Entry) -> Cell | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,17 +84,27 @@ class Entry:
     reference: bool
     card: Mapping[str, Any]
     about: Mapping[str, Any]
-    gap: float | None
+    gap: float | None  # mean skill on public cases minus on hidden ones
     created: float
     published: float
     cells: Mapping[Key, Cell] = field(default_factory=dict)
     plans: tuple[Mapping[str, Any], ...] = ()  # rows of planning, each with the tier of its source
     metrics: tuple[Mapping[str, Any], ...] = ()  # rows of fidelity, without their curves
+    gap_over: int = 0  # numbers that the gap is the mean over
+    gap_half: float | None = None  # of its 95 % interval
 
     @property
     def standing(self) -> bool:
         """Whether it takes part in rankings."""
         return self.state == "published"
+
+    def planned(self, tag: str) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """Return the row that stands for each task and protocol: of its own prediction on the true cost.
+
+        It is the most trusted one, of these the one at the largest budget; see `best_first`.
+        """
+        rows = [r for r in self.plans if (r["tag"], r["dynamics"], r["cost"]) == (tag, "model", "state")]
+        return {(r["task"], r["protocol"]): r for r in reversed(best_first(rows))}
 
     @property
     def speed(self) -> float | None:
@@ -106,6 +116,20 @@ class Entry:
     def fps(self) -> float:
         """Frames a second of what it predicts."""
         return float(self.card["view"]["fps"])
+
+
+def best_first(plans: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return rows of planning in the order in which they stand: the first one of a kind is what is shown.
+
+    The most trusted ones come first, of these the ones at the largest budget; no sender's order counts.
+
+    >>> one, two = {"tier": "self-reported", "budget": 9}, {"tier": "re-scored", "budget": None}
+    >>> best_first([one, two]) == [two, one]
+    True
+    """
+    return sorted(
+        plans, key=lambda r: (-TIERS.index(r["tier"]), -(r["budget"] or 0), str(r.get("read") or ""))
+    )
 
 
 def figures(told: Any) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """Ranks that chance allows. A rank is a range; models whose ranges overlap are tied, and shaded as one.
 
 Up to FEW models are compared pairwise on the scenes that they share (`wmeval.chance.rank_ranges`). Beyond
-that, and where no values of cases are stored, a model is behind those whose whole interval is above its own:
-these ranges are wider for shared scenes, and the board says which of the two it shows.
+that, and where models share no scenes, a model is behind those whose whole interval is above its own, each
+widened so that all pairs hold at once: these ranges are wider for shared scenes, and the board says which of
+the two it shows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 
@@ -91,8 +94,29 @@ def _ranges(
         values = [[cases[e.id][name] for name in names] for e, _ in able]
         lows = [c.lowest for _, c in able]
         return rank_ranges(values, bounds=_bounds(lows, values)), "paired"
-    ends = [sorted((side * (c.lo or 0.0), side * (c.hi or 0.0))) for _, c in able]
+    by = widening(len(able))
+    ends = [sorted(side * end for end in _widened(c, by)) for _, c in able]
     return by_intervals([(a, b) for a, b in ends]), "intervals"
+
+
+def widening(count: int) -> float:
+    """Return by what intervals of 95 % are widened to compare each of so many models with every other.
+
+    Bonferroni over all pairs, where two intervals of one width that just do not overlap are apart by sqrt(2)
+    times what a difference of two independent numbers must be.
+
+    >>> widening(2), round(widening(25), 2)
+    (1.0, 1.36)
+    """
+    pairs, normal = max(1, count * (count - 1) // 2), NormalDist()
+    return max(1.0, normal.inv_cdf(0.025 / pairs) / (normal.inv_cdf(0.025) * sqrt(2)))
+
+
+def _widened(cell: Cell, by: float) -> tuple[float, float]:
+    assert cell.value is not None
+    assert cell.lo is not None
+    assert cell.hi is not None
+    return cell.value - by * (cell.value - cell.lo), cell.value + by * (cell.hi - cell.value)
 
 
 def _bounds(lows: Sequence[float | None], values: Sequence[Sequence[float]]) -> tuple[float, float] | None:

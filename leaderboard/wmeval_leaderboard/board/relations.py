@@ -66,16 +66,18 @@ def relations(snapshot: Snapshot, season: str, tag: str) -> Relations | None:
 
 def _relations(snapshot: Snapshot, season: str, tag: str) -> Relations | None:
     entries = snapshot.standing(season)
-    runs, owners = [], []
+    runs, elsewhere = [], []
     for entry in entries:
-        plans = entry.plans or _elsewhere(snapshot, entry)
+        of = entry if entry.plans else _elsewhere(snapshot, entry)
+        plans = list(of.planned(tag).values())
+        if plans and of.season != season:
+            elsewhere.append(f"planning of {entry.name} is from season {of.season}")
         runs.append(_Run(entry.slug, _results(entry, plans)))
-        owners.append(entry)
     try:
         told = utility(runs, tag)  # type: ignore[arg-type]
     except UsageError:
         return None
-    by_slug = {e.slug: e for e in owners}
+    by_slug = {e.slug: e for e in entries}
     models = [(by_slug[m.label.split()[0]], m) for m in told.models]
     points = {
         (task, protocol, column): _front([
@@ -86,7 +88,7 @@ def _relations(snapshot: Snapshot, season: str, tag: str) -> Relations | None:
         for task, protocol in told.questions
         for column in told.columns
     }  # fmt: skip
-    notes = tuple(n for n in told.notes if not n.startswith("no cost error"))
+    notes = (*elsewhere, *(n for n in told.notes if not n.startswith("no cost error")))
     return Relations(tag, tuple(told.questions), tuple(told.columns), points, tuple(told.rows), notes)
 
 
@@ -111,14 +113,15 @@ def _beats(one: tuple[Entry, Number, Number], other: tuple[Entry, Number, Number
     return first >= 0 and second >= 0 and (first > 0 or second > 0)
 
 
-def _elsewhere(snapshot: Snapshot, entry: Entry) -> Sequence[Mapping[str, Any]]:
-    found = [
-        e.plans
+def _elsewhere(snapshot: Snapshot, entry: Entry) -> Entry:
+    """Return the same model and class in the newest season in which it plans; the entry itself in none."""
+    found = (
+        e
         for s in snapshot.seasons
         for e in snapshot.standing(s.name)
         if (e.model, e.classes) == (entry.model, entry.classes) and e.plans
-    ]
-    return found[0] if found else ()
+    )
+    return next(found, entry)
 
 
 def _results(entry: Entry, plans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -15,10 +15,21 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from wmeval.run.instruments import CONTROL
 from wmeval_leaderboard import tables
-from wmeval_leaderboard.board.entry import SOURCES, TIER_OF, Cell, Entry, Key, Season, most_trusted
+from wmeval_leaderboard.board.entry import (
+    SOURCES,
+    TIER_OF,
+    Cell,
+    Entry,
+    Key,
+    Season,
+    best_first,
+    most_trusted,
+)
 from wmeval_leaderboard.board.known import NotHere, not_here, probe
 from wmeval_leaderboard.database import reading
+from wmeval_leaderboard.gap import HIDDEN, PUBLIC, Number, between
 from wmeval_leaderboard.ledger import head
 
 SHOWN = ("published", "withdrawn")
@@ -119,7 +130,8 @@ class Snapshots:
 def _standing(entries: Iterable[Entry], season: str) -> list[Entry]:
     last: dict[tuple[str, tuple[str, ...]], dict[int, Entry]] = defaultdict(dict)
     for entry in entries:
-        if entry.season == season and entry.standing:
+        # answers that count for the run of their model have no number of their own
+        if entry.season == season and entry.standing and (entry.cells or entry.plans):
             last[entry.model, entry.classes][_trust(entry)] = entry
     out = []
     for of in last.values():
@@ -230,7 +242,22 @@ def _filled(entry: Entry, season: Season, told: Mapping[tuple[str, str], Sequenc
         for row in told.get(("planning", source), ()):
             if season.asks("planning", row["task"]):
                 plans[tuple(str(row.get(k)) for k in _WAY)] = {**row, "tier": TIER_OF[source]}
-    return replace(entry, cells=cells, metrics=tuple(metrics), plans=tuple(plans.values()))
+    lost = between(_skills(told, PUBLIC), _skills(told, HIDDEN))
+    return replace(
+        entry, cells=cells, metrics=tuple(metrics), plans=tuple(best_first(plans.values())),
+        gap_over=lost.over if lost else 0, gap_half=lost.half if lost else None,
+    )  # fmt: skip
+
+
+def _skills(
+    told: Mapping[tuple[str, str], Sequence[Row]], sources: Sequence[str]
+) -> dict[tuple[str, ...], Number]:
+    return {
+        key_of("scores", row): Number(row["skill"], row["lo"], row["hi"])
+        for source in sources
+        for row in told.get(("scores", source), ())
+        if row["tag"] != CONTROL and row["skill"] is not None
+    }
 
 
 def cell_of(key: Key, row: Row, source: str) -> Cell:

@@ -75,8 +75,9 @@ def board(snapshot: Snapshot, query: Query, load: Load, *, per_page: int | None 
     all_tags = snapshot.once(("tags", season.name), lambda: tags(everyone))
     if all_tags and query.tag == Query().tag not in all_tags:
         query = replace(query, tag=all_tags[0])  # a suite of tasks has tags of its own
-    if all_tags and query.tag not in all_tags:
-        raise UsageError(f"tag was given as {query.tag!r}; expected {' or '.join(all_tags)}")
+    # on an empty board, too: what is made for a tag is kept
+    if query.tag not in (known := all_tags or [Query().tag]):
+        raise UsageError(f"tag was given as {query.tag!r}; expected {' or '.join(known)}")
     made = snapshot.once(
         ("columns", season.name, query.view, query.tag), lambda: columns(query.view, query.tag, everyone)
     )

@@ -135,7 +135,7 @@ def withdraw(settings: Settings, slug: str, reason: str) -> None:
 def verify(settings: Settings, slug: str) -> None:
     """Put up the job to run a submission's weights here, for `wmeval leaderboard worker --verify`."""
     with writing(_open(settings)) as session:
-        jobs.add(session, "verify", publishing.find(session, slug).id)
+        jobs.put_up_verify(session, publishing.find(session, slug))
 
 
 @command.command()

@@ -22,7 +22,8 @@ from wmeval.seeds import digest
 from wmeval_leaderboard.tables import Pair, Rater, Submission, Vote
 
 Side = Literal["left", "right"]
-EVERY = 5  # questions: one of so many is a check
+FIRST = (1, 2, 4)  # questions of every rater: plain checks, so that few answers tell who looks
+EVERY = 5  # questions: one of so many after these is a check
 MOST = 300  # votes of one rater
 LONGEST_S = 3600.0  # that a form is good for
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -56,7 +57,9 @@ def question(session: Session, cookie: str) -> Question | None:
     if len(done) >= MOST:
         return None
     kind = ""
-    if len(done) % EVERY == EVERY // 2:
+    if len(done) + 1 in FIRST:
+        kind = "plain"
+    elif len(done) > EVERY and len(done) % EVERY == EVERY // 2:
         kind = "plain" if len(done) // EVERY % 2 == 0 else "impossible"
     pair = _least_asked(session, cookie, done, kind) or _least_asked(session, cookie, done, "")
     if pair is None:

@@ -70,7 +70,8 @@ def _data(links: Links, query: Query, told: Board, end: str) -> str:
     asked = query.address(season=told.season.name)
     if links.live:
         return f"/api/v1/board.{end}{asked}"
-    return f"{links.root}data/{quote(told.season.name)}-{query.view}-{query.tag}.{end}"
+    name = quote(told.season.name, safe="")  # as the file is called; a link to it quotes that again
+    return f"{links.root}data/{quote(name)}-{query.view}-{query.tag}.{end}"
 
 
 def _fingers(column: Column, entry: Entry) -> Markup:

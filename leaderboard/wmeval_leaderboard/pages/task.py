@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from wmeval.task import Drive, Task
 from wmeval_leaderboard.blobs import Blobs
 from wmeval_leaderboard.board import detail, known
-from wmeval_leaderboard.board.entry import Entry
+from wmeval_leaderboard.board.entry import Entry, best_first
 from wmeval_leaderboard.board.snapshot import Snapshot
 from wmeval_leaderboard.database import reading
 from wmeval_leaderboard.pages.links import Links
@@ -107,11 +107,11 @@ def _standings(snapshot: Snapshot, links: Links, key: str) -> list[dict[str, Any
 
 
 def _own(entry: Entry, key: str) -> list[Row]:
-    """Return an entry's rows of its own prediction on the true cost: of control at the largest budget."""
+    """Return an entry's rows of its own prediction on the true cost: of each reading the one that stands."""
     rows = [r for r in entry.plans if (r["task"], r["dynamics"], r["cost"]) == (key, "model", "state")]
     best: dict[tuple[Any, ...], Row] = {}
-    for row in sorted(rows, key=lambda r: r["budget"] or 0):
-        best[row["protocol"], row["tag"], row.get("read")] = row
+    for row in best_first(rows):
+        best.setdefault((row["protocol"], row["tag"], row.get("read")), row)
     return list(best.values())
 
 
@@ -131,8 +131,8 @@ def _grids(snapshot: Snapshot, links: Links, key: str) -> list[dict[str, Any]]:
         for entry in snapshot.standing(season.name):
             rows = [r for r in entry.plans if r["task"] == key and r["protocol"] == "control"]
             for tag in sorted({str(r["tag"]) for r in rows}):
-                told = [_largest(rows, tag, dynamics, cost) for dynamics, cost in GRID]
-                own = _largest(rows, tag, "model", "state")
+                told = [_standing_row(rows, tag, dynamics, cost) for dynamics, cost in GRID]
+                own = _standing_row(rows, tag, "model", "state")
                 if own is not None:
                     out.append({
                         "season": season.name, "name": entry.name, "tag": tag, "cells": told,
@@ -141,8 +141,8 @@ def _grids(snapshot: Snapshot, links: Links, key: str) -> list[dict[str, Any]]:
     return out
 
 
-def _largest(rows: Sequence[Row], tag: str, dynamics: str, cost: str) -> Row | None:
-    """Return the row of one arm at the largest budget that has a number."""
+def _standing_row(rows: Sequence[Row], tag: str, dynamics: str, cost: str) -> Row | None:
+    """Return the row of one arm that stands, of those that have a number."""
     of = [r for r in rows if (r["tag"], r["dynamics"], r["cost"] or "") == (tag, dynamics, cost)
           and r["success"] is not None]  # fmt: skip
-    return max(of, key=lambda r: r["budget"] or 0, default=None)
+    return next(iter(best_first(of)), None)

@@ -16,7 +16,7 @@ PROBES = (
     "control@0.1",
 )
 CLASSES = (("clip + actions", "on our split"), ("clip", "never"), ("one frame", "never"))
-TASKS = ("push@0.1", "catch@0.1")
+TASKS = ("push@0.2", "catch@0.2")
 CASES = 24
 
 

@@ -15,14 +15,16 @@ from sqlalchemy import select
 from wmeval.errors import UsageError
 from wmeval_leaderboard import tables
 from wmeval_leaderboard.board import export
-from wmeval_leaderboard.board.columns import mean
+from wmeval_leaderboard.board.columns import Column, mean, planned
 from wmeval_leaderboard.board.entry import Cell
 from wmeval_leaderboard.board.query import Query
-from wmeval_leaderboard.board.ranks import by_intervals, ties
+from wmeval_leaderboard.board.ranks import by_intervals, order, ties, widening
 from wmeval_leaderboard.board.snapshot import Snapshots
 from wmeval_leaderboard.board.table import board
 from wmeval_leaderboard.database import writing
+from wmeval_leaderboard.pages import front, model
 from wmeval_leaderboard.pages.front import loader
+from wmeval_leaderboard.pages.links import Links
 
 
 @pytest.fixture
@@ -128,9 +130,30 @@ def test_planning_that_was_only_reported_says_so_beside_what_was_measured_again(
     assert tiers["push-control"] == "self-reported"
 
 
+def test_which_planning_stands_does_not_rest_on_the_order_of_rows(made_up):
+    made_up.season("s")
+    made_up.team("lab")
+    made_up.model("s", "lab", "one", 0.5, tier="re-scored")
+    with writing(made_up.engine) as session:
+        for row in session.scalars(select(tables.Score).where(tables.Score.section == "planning")):
+            more = {"source": "reported", "section": "planning", "lo": None, "hi": None, "n": 8, "cases": {}}
+            for read, budget in (("a", 4096), ("latents", row.row["budget"])):
+                forged = {**row.row, "read": read, "budget": budget, "skill": 0.99}
+                session.add(tables.Score(
+                    submission_id=row.submission_id, name=row.name, instrument=row.instrument, tag=row.tag,
+                    value=0.99, row=forged, **more,
+                ))  # fmt: skip
+    entry = Snapshots(made_up.engine).now().standing("s")[0]
+    for plans in (entry.plans, entry.plans[::-1]):
+        turned = dataclasses.replace(entry, plans=plans)
+        assert {c.tier for c in planned(turned, "iid").values()} == {"re-scored"}
+        assert 0.99 not in {c.value for c in planned(turned, "iid").values()}
+    assert [r["tier"] for r in entry.plans] == ["re-scored"] * 4 + ["self-reported"] * 8
+
+
 def test_what_one_sender_alone_lists_is_no_column_and_unranks_nobody(made_up):
     asked = list(PROBES)
-    fixed = {"probes": asked, "tasks": ["push@0.1"], "metrics": {"lpips": "", "psnr": "", "body-psnr": ""}}
+    fixed = {"probes": asked, "tasks": ["push@0.2"], "metrics": {"lpips": "", "psnr": "", "body-psnr": ""}}
     made_up.season("s", versions=fixed)
     made_up.team("lab")
     for name in ("one", "two"):
@@ -220,6 +243,17 @@ def test_what_is_not_there_is_told_with_what_there_is(shown):
             shown(query)
 
 
+def test_an_empty_board_keeps_nothing_of_what_it_was_asked(made_up):
+    made_up.season("s")
+    snapshot = Snapshots(made_up.engine).now()
+    assert lines(board(snapshot, Query(), loader(made_up.engine))) == []
+    before = len(snapshot.memo)
+    for i in range(3):
+        with pytest.raises(UsageError, match="expected iid"):
+            board(snapshot, Query(tag=f"junk-{i}"), loader(made_up.engine))
+    assert len(snapshot.memo) == before
+
+
 @pytest.mark.parametrize(
     "given_",
     [
@@ -253,6 +287,48 @@ def test_ranks_by_intervals_count_who_is_wholly_above_and_below(bounds):
     for (lo, hi), (best, worst) in zip(bounds, by_intervals(bounds), strict=True):
         assert best == 1 + sum(other > hi for other, _ in bounds)
         assert worst == len(bounds) - sum(other < lo for _, other in bounds)
+
+
+def test_intervals_of_many_models_are_corrected_for_all_pairs(made_up):
+    rng, few, many = np.random.default_rng(0), 2, 100
+    assert widening(few) == 1
+    column = Column("x", "x", "x", lambda e: e.cells["x"])
+    entry = made_entry(made_up)
+    wrong = 0
+    for _ in range(100):
+        cells = [Cell(v, v - 0.196, v + 0.196, 16) for v in rng.normal(0.5, 0.1, many)]
+        alike = [dataclasses.replace(entry, id=i, slug=str(i), cells={"x": c}) for i, c in enumerate(cells)]
+        told = order(alike, column, {})
+        assert told.method == "intervals"
+        wrong += any(r.rank != (1, many) for r in told.rows)
+    assert wrong <= 10
+
+
+def made_entry(made_up):
+    made_up.season("s")
+    made_up.team("lab")
+    made_up.model("s", "lab", "one", 0.5)
+    return Snapshots(made_up.engine).now().standing("s")[0]
+
+
+def test_a_gap_says_over_how_many_probes_it_is_and_how_sure(made_up):
+    made_up.season("s")
+    made_up.team("lab")
+    made_up.model("s", "lab", "one", 0.5, tier="challenged", probes=PROBES[:3], tags=("iid",), gap=0.02)
+    snapshot = Snapshots(made_up.engine).now()
+    (entry,) = snapshot.standing("s")
+    (column,) = [c for c in board(snapshot, Query(), loader(made_up.engine)).columns if c.key == "gap"]
+    cell = column.read(entry)
+    # the public rows are the hidden ones shifted, so both halves are the same
+    halves = [
+        (c.hi - c.lo) / 2 for k, c in entry.cells.items() if k[::2] == ("scores", "rollout") and k[3] == "iid"
+    ]
+    assert (cell.value, cell.of, len(halves)) == (0.02, 3, 3)
+    wanted = np.sqrt(2 * sum(h**2 for h in halves)) / 3
+    assert (cell.hi - cell.lo) / 2 == pytest.approx(wanted)
+    page = model.page(snapshot, made_up.engine, made_up.blobs, Links(), entry.model)
+    assert f"0.02 skill ± {wanted:.2f}, over 3 probes" in page
+    assert "<small>over 3 probes</small>" in front.page(snapshot, made_up.engine, Links(), Query())
 
 
 def test_ties_are_chains_of_ranges_that_overlap():

@@ -240,7 +240,7 @@ def test_every_page_fits_its_window_in_the_colours_that_a_reader_wants(
     browser.tell("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
                  mobile=width < 500)  # fmt: skip
     pages = ("/", "/?view=physics", f"/models/{entry.model}", "/probes", "/probes/gravity@0.1",
-             "/tasks/push@0.1", "/samples/1", "/utility", "/method", "/ledger",
+             "/tasks/push@0.2", "/samples/1", "/utility", "/method", "/ledger",
              f"/submissions/{entry.slug}")  # fmt: skip
     for page in pages:
         browser.open(f"{home}{page}")

@@ -130,13 +130,13 @@ def test_static_files_keep_for_ever_under_the_digest_of_what_they_hold(client):
         ("/models/nobody", 404, "no model"),
         ("/probes/gravity", 404, "gravity@0.1"),
         ("/probes/..%2f..%2fetc", 404, ""),
-        ("/tasks/push", 404, "push@0.1"),
+        ("/tasks/push", 404, "push@0.2"),
         ("/samples/99999", 404, "not here"),
         ("/samples/1?with=2", 404, "not of the case"),
         ("/submissions/nothing", 404, "no submission"),
         ("/?view=nonsense", 400, "profile"),
         ("/?season=never", 404, "no season"),
-        ("/utility?task=flying", 400, "push@0.1"),
+        ("/utility?task=flying", 400, "push@0.2"),
         (f"/media/{'0' * 64}.png", 404, "no sample"),
     ],
 )
@@ -147,7 +147,7 @@ def test_what_is_not_there_is_answered_with_a_sentence(client, address, status, 
 
 
 def test_a_task_says_what_may_be_done_how_models_stand_and_what_is_at_fault(client):
-    text = html.unescape(client.get("/tasks/push@0.1").text)
+    text = html.unescape(client.get("/tasks/push@0.2").text)
     for said in (
         "a force along x, of at most 6 m/s²",
         "How models choose",
@@ -156,19 +156,19 @@ def test_a_task_says_what_may_be_done_how_models_stand_and_what_is_at_fault(clie
     ):
         assert said in text
     assert "Aurora-M" in text
-    assert 'href="/tasks/push@0.1"' in client.get("/probes").text
+    assert 'href="/tasks/push@0.2"' in client.get("/probes").text
 
 
-def test_the_arms_of_control_stand_side_by_side_at_the_largest_budget():
-    from wmeval_leaderboard.pages.task import _largest
+def test_the_arms_of_control_stand_side_by_side_most_trusted_and_at_the_largest_budget():
+    from wmeval_leaderboard.pages.task import _standing_row
 
-    arm = {"tag": "iid", "dynamics": "model", "cost": "state"}
+    arm = {"tag": "iid", "dynamics": "model", "cost": "state", "tier": "verified"}
     rows = [{**arm, "budget": 16, "success": 0.25}, {**arm, "budget": 64, "success": 0.5},
             {**arm, "budget": 256, "success": None}, {**arm, "dynamics": "random", "cost": "", "success": 0.0,
-             "budget": None}]  # fmt: skip
-    assert _largest(rows, "iid", "model", "state") is rows[1]
-    assert _largest(rows, "iid", "random", "") is rows[3]
-    assert _largest(rows, "iid", "model", "goal") is None
+             "budget": None}, {**arm, "tier": "self-reported", "budget": 512, "success": 1.0}]  # fmt: skip
+    assert _standing_row(rows, "iid", "model", "state") is rows[1]
+    assert _standing_row(rows, "iid", "random", "") is rows[3]
+    assert _standing_row(rows, "iid", "model", "goal") is None
 
 
 def test_only_files_of_samples_are_sent_and_nothing_else_of_a_submission(client, filled):

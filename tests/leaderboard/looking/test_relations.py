@@ -6,7 +6,7 @@ from wmeval_leaderboard.board.snapshot import Snapshots
 
 def test_no_other_model_is_at_least_as_good_in_both_as_one_of_the_front(snapshot):
     told = relations(snapshot, "made-up-2026", "iid")
-    points = told.points["push@0.1", "choose", "lpips"]
+    points = told.points["push@0.2", "choose", "lpips"]
     assert not points[0].x.higher
     for p in points:
         beaten = any(
@@ -22,14 +22,14 @@ def test_no_other_model_is_at_least_as_good_in_both_as_one_of_the_front(snapshot
 
 def test_each_point_is_its_own_model_s_number(snapshot):
     told = relations(snapshot, "made-up-2026", "iid")
-    for p in told.points["push@0.1", "choose", "lpips"]:
+    for p in told.points["push@0.2", "choose", "lpips"]:
         assert p.x.value == p.entry.cells["fidelity", "lpips", "rollout", "iid"].value
-        (row,) = [r for r in p.entry.plans if (r["task"], r["protocol"]) == ("push@0.1", "choose")]
+        (row,) = [r for r in p.entry.plans if (r["task"], r["protocol"]) == ("push@0.2", "choose")]
         assert p.y.value == row["skill"]
 
 
 def test_families_are_what_a_correlation_counts(snapshot):
-    row = relations(snapshot, "made-up-2026", "iid").row("push@0.1", "choose", "lpips")
+    row = relations(snapshot, "made-up-2026", "iid").row("push@0.2", "choose", "lpips")
     assert (row.relation.n, row.relation.families) == (9, 7)
     assert row.relation.kendall_lo < row.relation.kendall < row.relation.kendall_hi
 
@@ -42,7 +42,9 @@ def test_planning_of_another_season_is_used_where_a_suite_asks_none(made_up):
         made_up.model("core-1", "made-up lab", name, 0.5, plans=False)
         made_up.model("planning-1", "made-up lab", name, 0.6, seed=1)
     told = relations(Snapshots(made_up.engine).now(), "core-1", "iid")
-    assert len(told.points["push@0.1", "choose", "lpips"]) == 2
+    assert len(told.points["push@0.2", "choose", "lpips"]) == 2
+    assert told.notes[:2] == tuple(f"planning of {n} is from season planning-1" for n in ("one", "two"))
+    assert relations(Snapshots(made_up.engine).now(), "planning-1", "iid").notes == ()
 
 
 def test_without_planning_there_is_nothing_to_relate(made_up):

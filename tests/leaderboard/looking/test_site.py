@@ -2,6 +2,7 @@
 
 import html
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -42,6 +43,18 @@ def test_the_site_holds_pictures_data_and_scripts_but_no_secret(site):
     assert list(site.glob("media/*.png"))
     assert list(site.glob("data/*.parquet"))
     assert list(site.glob("static/vega-*.js"))
+
+
+def test_no_name_of_a_season_leads_out_of_its_folder(made_up, tmp_path):
+    made_up.season("a/../../b")
+    made_up.team("lab")
+    made_up.model("a/../../b", "lab", "one", 0.5)
+    build(made_up.engine, made_up.blobs, tmp_path / "site")
+    assert {p.name for p in tmp_path.iterdir()} <= {"site", "server"}
+    files = {p.name for p in (tmp_path / "site" / "data").iterdir()}
+    linked = set(re.findall(r'"data/([^"]+)"', (tmp_path / "site" / "index.html").read_text()))
+    assert linked
+    assert {unquote(name) for name in linked} <= files
 
 
 def test_a_folder_that_holds_something_is_left_alone(filled, tmp_path):

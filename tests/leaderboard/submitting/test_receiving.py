@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,8 +15,9 @@ from sqlalchemy import func, select
 from wmeval.errors import UsageError
 from wmeval.run import Run
 from wmeval.submission import signing
+from wmeval.submission.limits import Limits
 from wmeval.submission.parts import root_of
-from wmeval_leaderboard import accounts, uploads
+from wmeval_leaderboard import accounts, receiving, uploads
 from wmeval_leaderboard.api.submissions import HEAD
 from wmeval_leaderboard.client import sending
 from wmeval_leaderboard.client.server import Server
@@ -319,3 +321,24 @@ def test_a_record_that_is_none_sets_the_submission_aside(
     assert again.state == "quarantined"
     assert "planned ones" in again.reason
     assert count(engine, Job) == 0
+
+
+def test_the_documents_of_two_runs_are_read_at_once_and_no_more(run_packed, monkeypatch):
+    now, most, lock = 0, 0, threading.Lock()
+
+    def slowly(*_):
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.05)
+        with lock:
+            now -= 1
+
+    monkeypatch.setattr(receiving, "read_documents", slowly)
+    monkeypatch.setattr(receiving, "check_records", slowly)
+    opening = lambda part: (run_packed.folder / part.path).open("rb")  # noqa: E731
+    with ThreadPoolExecutor(6) as pool:
+        for _ in pool.map(lambda _: receiving.check_arrived(run_packed.parts, opening, Limits()), range(6)):
+            pass
+    assert most == 2

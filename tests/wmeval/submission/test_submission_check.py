@@ -231,3 +231,45 @@ def test_recordings_of_ones_own_are_refused(run):
     edit(run.path / "manifest.json", lambda m: m["request"].update(truth="gym:CartPole-v1"))
     with pytest.raises(UsageError, match="asked with --truth"):
         check_finished(wmeval.Run(run.path))
+
+
+def plan(**changed):
+    """Return a row of planning as `wmeval run` writes it where nothing was measured."""
+    none = ("success", "lo", "hi", "skill", "skill_lo", "skill_hi", "random", "oracle", "kendall", "budget")
+    row = {
+        "task": "push@0.1", "protocol": "choose", "tag": "iid", "dynamics": "model", "cost": "state",
+        "read": "frames", **dict.fromkeys(none), "n": 0, "failed": 0, "verdict": "", "reason": "",
+    }  # fmt: skip
+    return {k: v for k, v in {**row, **changed}.items() if v != "gone"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"read": []}, 'planning[0].read is []; expected "frames" or "latents"'),
+        ({"read": "gone"}, "planning[0].read is null"),
+        ({"read": [], "protocol": "control"}, "planning[0].read is []"),
+        ({"kendall": "gone"}, "planning[0] has no 'kendall'"),
+        ({"kendall": "1"}, "planning[0].kendall"),
+        ({"random": 2}, "planning[0].random is 2; expected a number from 0 to 1"),
+        ({"oracle": "gone"}, "planning[0] has no 'oracle'"),
+    ],
+    ids=str,
+)
+def test_rows_of_planning_hold_what_pages_read(changed, sentence, run, listed):
+    edit(run.path / "results.json", lambda told: told.update(planning=[plan(**changed)]))
+    assert sentence in refused(run, listed)
+
+
+def test_rows_of_planning_that_are_written_here_are_taken(run, listed):
+    rows = [plan(), plan(protocol="control", read="gone", budget=64), plan(read="latents", kendall=-0.5)]
+    edit(run.path / "results.json", lambda told: told.update(planning=rows))
+    parts, _, opening = listed(run)
+    check(parts, root_of(parts), opening, Limits())
+
+
+def test_values_are_counted_before_any_is_made(monkeypatch):
+    monkeypatch.setattr("wmeval.submission.shapes.json.loads", lambda *_, **__: pytest.fail("was read"))
+    many = b"[" + b"[]," * 1_000_000 + b"[]]"
+    with pytest.raises(UsageError, match="x has more than 1000000 values"):
+        read(many, "x", Limits())
