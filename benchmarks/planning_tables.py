@@ -10,6 +10,7 @@ import numpy as np
 
 from wmeval.chance import holm, p_bounded
 from wmeval.measure.choosing import judge
+from wmeval.report.read import measured
 from wmeval.run import Run
 
 Question = tuple[str, str, str, str]  # model, task, tag, and what the choice is read from
@@ -48,7 +49,7 @@ def _beyond_chance(runs: Mapping[str, Run]) -> set[Question]:
     """Return (model, task, tag, read from) of choices that chance does not explain, corrected for all."""
     gains: dict[Question, list[tuple[float, float]]] = defaultdict(list)
     for name, run in runs.items():
-        for r in run.records() if name not in NULLS else ():
+        for r in measured(run) if name not in NULLS else ():
             if "choice" in r:
                 predicted, true, good = (np.asarray(r["choice"][k]) for k in ("predicted", "true", "good"))
                 chance = float(good.mean())
