@@ -37,7 +37,7 @@ class Labels:
     hidden: Bools  # (T, N) the body must not be found here
     out_s: Floats  # (N,) from when it must be seen again, NaN = is not asked about
     comes_s: Floats  # (N,) when it is half out in the median future
-    dark_s: Floats  # (N,) for how long it was hidden
+    dark_s: Floats  # (N,) for how long it was hidden in the median future
     places: Floats  # (T, F, N, 2) where futures put it, x and z [m]
 
 
@@ -67,7 +67,10 @@ def labels(truth: Truth, times: Floats) -> Labels:
     again = must & was_dark & later[:, None]
     asked = again.any(0)
     first = np.where(asked, again.argmax(0), 0)
-    dark = np.array([_run_before(must_not[:, i], int(k)) for i, k in enumerate(first)])
+    # of each future, since what most of them agree on is shorter than what any of them is
+    dark = [
+        np.median([_run_before(v[:, i] <= MUST_NOT, int(k)) for v in visible]) for i, k in enumerate(first)
+    ]
     index = np.clip(np.rint(times * 10).astype(np.int64), 0, len(grid) - 1)
     since = np.arange(len(grid))[:, None] >= np.where(asked, first, len(grid))
     places = np.stack([f.position[:, :, (0, 2)] for f in truth.futures], axis=1)
@@ -78,7 +81,7 @@ def labels(truth: Truth, times: Floats) -> Labels:
         comes_s=np.array(
             [_comes(visible[:, :, i], must_not[:, i], int(k)) / 10 for i, k in enumerate(first)]
         ),
-        dark_s=np.where(asked, dark / 10, np.nan),
+        dark_s=np.where(asked, np.array(dark) / 10, np.nan),
         places=places[index],
     )
 
