@@ -364,7 +364,7 @@ def test_choices_of_a_task_are_answered_as_files_too(tmp_path):
     (row,) = run.results["planning"]
     asked = {"tasks": ["push"], "instruments": ["choose"], "limit": 1, "executor": "inline"}
     (true,) = wmeval.run("oracle", "planning-quick", out=tmp_path / "oracle", **asked).results["planning"]
-    assert [row[k] for k in ("task", "read", "n", "failed")] == ["push@0.1", "frames", 1, 0]
+    assert [row[k] for k in ("task", "read", "n", "failed")] == ["push@0.2", "frames", 1, 0]
     assert abs(row["kendall"] - true["kendall"]) <= 0.2  # the truth, but for a codec
     assert abs(row["regret"] - true["regret"]) <= 0.2
     assert row["found"] >= true["found"] - 0.2

