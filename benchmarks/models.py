@@ -56,7 +56,7 @@ def control(out: Path, only: Sequence[str]) -> None:
 
 
 def choose(out: Path, only: Sequence[str]) -> None:
-    """Let every model and null choose; `page` takes these choices rather than those of `run`."""
+    """Let every model and null choose; `plans` takes these choices rather than those of `run`."""
     for model in only or (*NULLS, *MODELS):
         print(model, flush=True)
         wmeval.run(model, "survey", instruments=("choose",), out=out / f"{model}-choose")

@@ -55,10 +55,8 @@ def _draw(rng: np.random.Generator, tag: str) -> Instance | None:
             box("other", half=(other, other, other), position=(place, 0, other), hue=names[1],
                 density=LOAD * 1000.0 * (half / other) ** 3, **given)
         )  # fmt: skip
-        posed["other"] = (
-            (ahead + way * other, 0.0, other),
-            flat,
-        )  # nothing bounces: it rests ahead of the block
+        # nothing bounces: it rests ahead of the block
+        posed["other"] = ((ahead + way * other, 0.0, other), flat)
         ahead += way * 2 * other
     if not LEFT + EDGE < min(start - half, ahead) < max(start + half, ahead) < RIGHT - EDGE:
         return None

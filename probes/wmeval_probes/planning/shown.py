@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wmeval.caption import caption
-from wmeval.scene import Push
+from wmeval.scene import Push, Scene
 from wmeval.task import CLOCK_HZ, Choice, Instance, States, Task
 
 Kick = tuple[float, float]  # m/s along x and z
@@ -26,8 +27,7 @@ def outcome(instance: Instance) -> States:
 
     scene = instance.scene
     truth = simulate(scene, poses_only=True)
-    ticks = np.arange(1, round((scene.duration_s - scene.cut_s) * CLOCK_HZ) + 1)
-    times = scene.cut_s + ticks / CLOCK_HZ
+    times = _clock(scene)
     return States(scene.names, times, truth.position[np.rint(times * truth.clock_hz).astype(np.int64)])
 
 
@@ -38,9 +38,14 @@ def held(instance: Instance) -> States:
     scene = instance.scene
     truth = simulate(replace(scene, duration_s=scene.cut_s + 1 / CLOCK_HZ), poses_only=True)
     at_cut = truth.position[round(scene.cut_s * truth.clock_hz)]
+    times = _clock(scene)
+    return States(scene.names, times, np.broadcast_to(at_cut, (len(times), len(scene.names), 3)))
+
+
+def _clock(scene: Scene) -> NDArray[np.float64]:
+    """Return the times [s] of States: after the cut, to the end of the scene."""
     ticks = np.arange(1, round((scene.duration_s - scene.cut_s) * CLOCK_HZ) + 1)
-    stays = np.broadcast_to(at_cut, (len(ticks), len(scene.names), 3))
-    return States(scene.names, scene.cut_s + ticks / CLOCK_HZ, stays)
+    return np.asarray(scene.cut_s + ticks / CLOCK_HZ)
 
 
 def succeeds(instance: Instance, task: Task) -> bool:

@@ -108,16 +108,16 @@ def choice(rng: np.random.Generator, tag: str) -> Choice:
 
 
 def _choice(rng: np.random.Generator, tag: str) -> Choice | None:
-    start = _elsewhere(rng, tag)
+    start = _under_gravity(rng, tag)
     side = -float(np.sign(start.scene["ball"].position[0]))
-    aimed = [_aimed(rng, start), *(_aimed(rng, _elsewhere(rng, tag)) for _ in range(2 * CANDIDATES))]
+    aimed = [_aimed(rng, start), *(_aimed(rng, _under_gravity(rng, tag)) for _ in range(2 * CANDIDATES))]
     kicks: list[Kick] = [(side * kick[0], kick[1]) for kick in aimed if kick]
     return choice_of(
         rng, TASK, start, kicks, at_s=SHOWN_S, seen_s=SEEN_S, lasts_s=ENDS_S, most=1, nearest=NEAREST
     )  # fmt: skip
 
 
-def _elsewhere(rng: np.random.Generator, tag: str) -> Instance:
+def _under_gravity(rng: np.random.Generator, tag: str) -> Instance:
     """Return an instance under a gravity that is drawn."""
     made = instance(rng, tag)
     return replace(made, scene=replace(made.scene, gravity=float(np.exp(rng.uniform(*np.log(GRAVITY))))))
